@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* peer.h - how roles call each other.  In one process the calls are direct; between processes the
+ * same interface travels over HTTP (later).  This header is all that a distributor and a querier
+ * know of an ingester.
+ * Threads: every call is safe from any thread; `done` runs on the ingester's commit thread (or on
+ * the caller's, before push returns) and must not block. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/entry.h"
+#include "model/labels.h"
+
+struct limits;  /* model/limits.h */
+struct matcher; /* model/matcher.h */
+struct view;    /* store/view.h */
+
+/* --- push ------------------------------------------------------------------------------- */
+
+struct push_entry {
+    struct entry e;
+    bool rejected; /* set by whoever refuses it: the distributor, then the ingester */
+};
+
+/* One stream of a request, in the request's order.  Streams and entries keep their place even when
+ * they are refused, so that (stream, entry) ordinals mean the same at replay. */
+struct push_stream {
+    struct str_view labels; /* encoded (model/labels.h) */
+    uint64_t hash;          /* labels_hash_encoded(labels) */
+    struct push_entry *entries;
+    size_t n_entries;
+    bool rejected; /* the whole stream: its entries count as rejected */
+    /* Filled by the ingester: 0, 400 or 429, and Loki's text for it (arena of the batch). */
+    int status;
+    struct str_view text;
+};
+
+/* The request body as it came, with all that decoding it again needs; p == NULL: none (the
+ * canonical record is written). */
+struct push_body {
+    struct str_view bytes;  /* on the wire, still encoded */
+    uint8_t format, coding; /* enum push_format, enum push_coding (wire/push.h) */
+    struct str_view policy; /* encoded struct push_policy (wire/push.h) */
+    uint64_t decoded_bytes; /* once decoded: over 8 MiB goes canonical and split */
+};
+
+struct push_batch {
+    struct str_view tenant;
+    const struct limits *limits; /* the tenant's, of the moment the request came */
+    struct push_stream *streams;
+    size_t n_streams;
+    struct push_body body;
+    int64_t received_ns;
+    struct arena *arena; /* for texts; lives until done */
+};
+
+/* result 0: every entry not marked rejected is on stable storage and visible.  < 0: nothing of it
+ * is promised, err says why.  The batch is the caller's again. */
+typedef void push_done_fn(void *ctx, struct push_batch *batch, int result, const struct err *err);
+
+/* --- recent data ------------------------------------------------------------------------ */
+
+/* A stream with entries in some head generation of the pinned view. */
+struct recent_stream {
+    uint32_t idx; /* in the heads of this view */
+    uint64_t hash;
+    struct str_view labels; /* encoded, copied to the caller's arena */
+};
+
+struct recent {
+    struct view *view; /* pinned; the caller calls view_unpin() */
+    struct recent_stream *streams;
+    size_t n_streams;
+};
+
+struct peer_ops {
+    void (*push)(void *self, struct push_batch *batch, push_done_fn *done, void *ctx);
+    /* Pins the view and finds the head streams that match, as one step. */
+    int (*recent_open)(void *self, struct str_view tenant, const struct matcher *matchers,
+                       size_t n_matchers, struct arena *arena, struct recent *ret,
+                       struct err *err);
+    /* Everything acknowledged before the call is in objects when done runs. */
+    void (*flush)(void *self, void (*done)(void *ctx, int result, const struct err *err),
+                  void *ctx);
+};
+
+struct peer {
+    const struct peer_ops *ops;
+    void *self;
+};
