@@ -10,41 +10,14 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "model/entry.h"
 #include "model/labels.h"
+#include "model/push.h"
 
 struct limits;  /* model/limits.h */
 struct matcher; /* model/matcher.h */
 struct view;    /* store/view.h */
 
 /* --- push ------------------------------------------------------------------------------- */
-
-struct push_entry {
-    struct entry e;
-    bool rejected; /* set by whoever refuses it: the distributor, then the ingester */
-};
-
-/* One stream of a request, in the request's order.  Streams and entries keep their place even when
- * they are refused, so that (stream, entry) ordinals mean the same at replay. */
-struct push_stream {
-    struct str_view labels; /* encoded (model/labels.h) */
-    uint64_t hash;          /* labels_hash_encoded(labels) */
-    struct push_entry *entries;
-    size_t n_entries;
-    bool rejected; /* the whole stream: its entries count as rejected */
-    /* Filled by the ingester: 0, 400 or 429, and Loki's text for it (arena of the batch). */
-    int status;
-    struct str_view text;
-};
-
-/* The request body as it came, with all that decoding it again needs; p == NULL: none (the
- * canonical record is written). */
-struct push_body {
-    struct str_view bytes;  /* on the wire, still encoded */
-    uint8_t format, coding; /* enum push_format, enum push_coding (wire/push.h) */
-    struct str_view policy; /* encoded struct push_policy (wire/push.h) */
-    uint64_t decoded_bytes; /* once decoded: over 8 MiB goes canonical and split */
-};
 
 struct push_batch {
     struct str_view tenant;
@@ -79,8 +52,7 @@ struct peer_ops {
     void (*push)(void *self, struct push_batch *batch, push_done_fn *done, void *ctx);
     /* Pins the view and finds the head streams that match, as one step. */
     int (*recent_open)(void *self, struct str_view tenant, const struct matcher *matchers,
-                       size_t n_matchers, struct arena *arena, struct recent *ret,
-                       struct err *err);
+                       size_t n_matchers, struct arena *arena, struct recent *ret, struct err *err);
     /* Everything acknowledged before the call is in objects when done runs. */
     void (*flush)(void *self, void (*done)(void *ctx, int result, const struct err *err),
                   void *ctx);

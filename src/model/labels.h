@@ -20,8 +20,8 @@ struct labels {
 };
 
 enum {
-    LABELS_MAX_PAIRS = 4096,       /* of any encoded set: decoders refuse more */
-    LABELS_MAX_BYTES = 16u << 20,  /* of any encoded set */
+    LABELS_MAX_PAIRS = 4096,      /* of any encoded set: decoders refuse more */
+    LABELS_MAX_BYTES = 16u << 20, /* of any encoded set */
 };
 
 /* XXH64 (seed 0) of the encoded form: the stream's hash, part of the format. */
