@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* querier.h - the role that answers: HTTP routes of the read path over recent and stored data.
+ * Promise: an answer depends on the stored entries and the request alone, not on where the entries
+ * lie, on the number of workers, or on filters and statistics, which only ever skip work.
+ * Every request meets a deadline, a byte budget (charged to the ledger) and the limits of its
+ * tenant; a client that hangs up ends its query.
+ * Threads: handlers run on the HTTP pool's workers; the routes live as long as the querier. */
+#pragma once
+#include "base/conf.h"
+#include "cluster/peer.h"
+#include "http/server.h"
+#include "model/limits.h"
+
+struct index;
+struct ledger;
+struct pool;
+struct segments;
+
+struct querier_conf {
+    uint64_t max_concurrent;      /* queries that run at once; others wait their turn */
+    uint64_t max_query_bytes;     /* memory of one query */
+    uint64_t max_outstanding;     /* waiting queries per tenant, then 429 */
+    bool align_queries_with_step; /* query_range: start down and end up to multiples of step */
+    bool multi_tenant_queries;    /* querier.multi_tenant_queries_enabled */
+    bool use_filters;             /* off: skip no chunk by filter or statistics (tests) */
+};
+extern const struct conf_row querier_conf_rows[]; /* section "querier" */
+extern const size_t querier_conf_n_rows;
+extern const struct conf_row query_range_conf_rows[]; /* section "query_range", same struct */
+extern const size_t query_range_conf_n_rows;
+
+/* All borrowed; they outlive the querier. */
+struct querier_parts {
+    const struct querier_conf *conf;
+    struct peer peer;          /* recent data */
+    struct index *index;       /* stored data: which runs */
+    struct segments *segments; /* stored data: their bytes */
+    struct pool *pool;         /* chunk tasks run in POOL_QUERY */
+    struct ledger *ledger;     /* LEDGER_QUERIES */
+    struct limits_source limits;
+    bool auth_enabled;
+};
+
+struct querier;
+int querier_open(struct querier **ret, const struct querier_parts *parts, struct err *err);
+/* After the HTTP server was closed: no request is running. */
+void querier_close(struct querier *q);
+const struct http_route *querier_routes(struct querier *q, size_t *ret_n);
