@@ -92,3 +92,5 @@ struct file_fault {
 typedef struct file_fault file_fault_fn(void *ctx, enum file_op op, const char *path_or_null,
                                         int fd_or_minus);
 void file_fault_set(file_fault_fn *fn, void *ctx); /* NULL: none */
+/* Sets errno and says true when the hook wants this call to fail. */
+bool file_faulted(enum file_op op, const char *path_or_null, int fd_or_minus);

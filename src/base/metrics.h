@@ -18,16 +18,17 @@ enum { METRIC_MAX_LABELS = 6, METRIC_MAX_CELLS = 4096 };
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 struct metric_cell;
+struct metric_table;
 struct metric {
     const char *name, *help;
     enum metric_kind kind;
     const char *labels[METRIC_MAX_LABELS]; /* NULL-ended when shorter */
     const double *bounds;                  /* histogram: upper bounds, rising */
     unsigned n_bounds;
-    int64_t (*read)(void);               /* gauge computed when asked, or NULL */
-    double scale;                        /* shown = stored * scale; 0 means 1 */
-    _Atomic(struct metric_cell *) cells; /* newest first */
-    struct metric *next;                 /* registry */
+    int64_t (*read)(void);                /* gauge computed when asked, or NULL */
+    double scale;                         /* shown = stored * scale; 0 means 1 */
+    _Atomic(struct metric_table *) table; /* made at first use */
+    struct metric *next;                  /* registry */
 };
 void metric_register(struct metric *m);
 
