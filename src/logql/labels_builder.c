@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line has few labels, so every look-up is a scan that compares lengths first. */
+#include "logql/labels_builder.h"
+
+static const char suffix[] = "_extracted";
+#define ERROR_NAME SV("__error__")
+#define DETAILS_NAME SV("__error_details__")
+
+void labels_builder_init(struct labels_builder *b)
+{
+    *b = (struct labels_builder){0};
+}
+
+void labels_builder_deinit(struct labels_builder *b)
+{
+    if (!b)
+        return;
+    free(b->base_deleted);
+    free(b->v);
+    free(b->out);
+    arena_deinit(&b->scratch);
+    *b = (struct labels_builder){0};
+}
+
+void labels_builder_set_base(struct labels_builder *b, struct labels base)
+{
+    b->base = base;
+    size_t words = (base.n + 63) / 64;
+    if (words > b->base_words_cap)
+        b->base_deleted =
+            mem_grow(b->base_deleted, &b->base_words_cap, words, sizeof *b->base_deleted);
+    b->base_words = words;
+    labels_builder_reset(b);
+}
+
+void labels_builder_reset(struct labels_builder *b)
+{
+    for (size_t i = 0; i < b->base_words; i++)
+        b->base_deleted[i] = 0;
+    b->n = 0;
+    b->error = b->error_details = (struct str_view){NULL, 0};
+    if (b->scratch.used_bytes)
+        arena_clear(&b->scratch);
+}
+
+static bool base_is_deleted(const struct labels_builder *b, size_t i)
+{
+    return b->base_deleted[i / 64] >> (i % 64) & 1;
+}
+
+/* Index in the base, or base.n. */
+static size_t find_base(const struct labels_builder *b, struct str_view name)
+{
+    for (size_t i = 0; i < b->base.n; i++)
+        if (sv_eq(b->base.v[i].name, name))
+            return i;
+    return b->base.n;
+}
+
+static struct built_label *find_built(const struct labels_builder *b, struct str_view name)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (sv_eq(b->v[i].name, name))
+            return &b->v[i];
+    return NULL;
+}
+
+static struct built_label *find_or_add(struct labels_builder *b, struct str_view name)
+{
+    struct built_label *l = find_built(b, name);
+    if (l)
+        return l;
+    if (b->n == b->cap)
+        b->v = mem_grow(b->v, &b->cap, b->n + 1, sizeof *b->v);
+    l = &b->v[b->n++];
+    *l = (struct built_label){.name = name};
+    return l;
+}
+
+static struct str_view with_suffix(struct labels_builder *b, struct str_view name)
+{
+    size_t len = name.len + sizeof suffix - 1;
+    char *p = arena_alloc(&b->scratch, len);
+    memcpy(p, name.p, name.len);
+    memcpy(p + name.len, suffix, sizeof suffix - 1);
+    return sv(p, len);
+}
+
+void labels_builder_add_metadata(struct labels_builder *b, struct str_view name,
+                                 struct str_view value)
+{
+    if (find_base(b, name) < b->base.n)
+        name = with_suffix(b, name);
+    struct built_label *l = find_or_add(b, name);
+    l->value = value;
+    l->category = LABEL_METADATA;
+}
+
+bool labels_builder_add_encoded_metadata(struct labels_builder *b, struct str_view encoded)
+{
+    if (encoded.len == 0)
+        return true;
+    struct reader in = reader_of(encoded);
+    uint64_t n = rd_varint(&in);
+    if (n > LABELS_MAX_PAIRS)
+        return false;
+    for (uint64_t i = 0; i < n && !in.bad; i++) {
+        struct str_view name = rd_str(&in, LABELS_MAX_BYTES);
+        struct str_view value = rd_str(&in, LABELS_MAX_BYTES);
+        if (!in.bad)
+            labels_builder_add_metadata(b, name, value);
+    }
+    return !in.bad;
+}
+
+bool labels_builder_has_base_or_metadata(const struct labels_builder *b, struct str_view name)
+{
+    size_t i = find_base(b, name);
+    if (i < b->base.n && !base_is_deleted(b, i))
+        return true;
+    const struct built_label *l = find_built(b, name);
+    return l && !l->deleted && l->category == LABEL_METADATA;
+}
+
+struct str_view labels_builder_target(struct labels_builder *b, struct str_view name)
+{
+    if (find_base(b, name) < b->base.n)
+        return with_suffix(b, name);
+    const struct built_label *l = find_built(b, name);
+    if (l && !l->deleted && l->category == LABEL_METADATA)
+        return with_suffix(b, name);
+    return name;
+}
+
+bool labels_builder_is_claimed(struct labels_builder *b, struct str_view name)
+{
+    const struct built_label *l = find_built(b, labels_builder_target(b, name));
+    return l && l->claimed;
+}
+
+void labels_builder_extract(struct labels_builder *b, struct str_view name, struct str_view value,
+                            enum extract_mode mode)
+{
+    if (sv_eq(name, ERROR_NAME) || sv_eq(name, DETAILS_NAME))
+        return; /* these are ours alone */
+    struct built_label *l = find_or_add(b, labels_builder_target(b, name));
+    if (l->claimed && mode == EXTRACT_FIRST_WINS)
+        return;
+    l->value = value;
+    l->category = LABEL_PARSED;
+    l->claimed = true;
+    l->deleted = false;
+}
+
+void labels_builder_set(struct labels_builder *b, struct str_view name, struct str_view value)
+{
+    struct built_label *l = find_or_add(b, name);
+    l->value = value;
+    l->category = LABEL_PARSED;
+    l->claimed = true;
+    l->deleted = false;
+}
+
+void labels_builder_delete(struct labels_builder *b, struct str_view name)
+{
+    struct built_label *l = find_built(b, name);
+    if (l)
+        l->deleted = true;
+    size_t i = find_base(b, name);
+    if (i < b->base.n)
+        b->base_deleted[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+bool labels_builder_get(const struct labels_builder *b, struct str_view name, struct str_view *ret)
+{
+    const struct built_label *l = find_built(b, name);
+    if (l && !l->deleted) {
+        *ret = l->value;
+        return true;
+    }
+    size_t i = find_base(b, name);
+    if (i < b->base.n && !base_is_deleted(b, i)) {
+        *ret = b->base.v[i].value;
+        return true;
+    }
+    *ret = SV_EMPTY;
+    return false;
+}
+
+enum label_category labels_builder_category(const struct labels_builder *b, struct str_view name)
+{
+    const struct built_label *l = find_built(b, name);
+    return l && !l->deleted ? l->category : LABEL_STREAM;
+}
+
+void labels_builder_set_error(struct labels_builder *b, struct str_view error,
+                              struct str_view details)
+{
+    b->error = error;
+    b->error_details = details;
+}
+
+void labels_builder_set_error_once(struct labels_builder *b, struct str_view error,
+                                   struct str_view details)
+{
+    if (!labels_builder_has_error(b))
+        labels_builder_set_error(b, error, details);
+}
+
+void labels_builder_each(const struct labels_builder *b, label_each_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < b->base.n; i++) {
+        if (base_is_deleted(b, i))
+            continue;
+        const struct built_label *l = find_built(b, b->base.v[i].name);
+        if (!l || l->deleted)
+            fn(ctx, b->base.v[i].name, b->base.v[i].value, LABEL_STREAM);
+    }
+    for (size_t i = 0; i < b->n; i++)
+        if (!b->v[i].deleted)
+            fn(ctx, b->v[i].name, b->v[i].value, b->v[i].category);
+    if (b->error.p)
+        fn(ctx, ERROR_NAME, b->error, LABEL_PARSED);
+    if (b->error_details.p)
+        fn(ctx, DETAILS_NAME, b->error_details, LABEL_PARSED);
+}
+
+struct collect {
+    struct labels_builder *b;
+    size_t n;
+    bool all;
+    enum label_category wanted;
+};
+
+static void collect_one(void *ctx, struct str_view name, struct str_view value,
+                        enum label_category category)
+{
+    struct collect *c = ctx;
+    if (!c->all && category != c->wanted)
+        return;
+    struct labels_builder *b = c->b;
+    if (c->n == b->out_cap)
+        b->out = mem_grow(b->out, &b->out_cap, c->n + 1, sizeof *b->out);
+    size_t at = c->n++; /* the base comes sorted, what follows is short: insert */
+    while (at > 0 && sv_cmp(b->out[at - 1].name, name) > 0) {
+        b->out[at] = b->out[at - 1];
+        at--;
+    }
+    b->out[at] = (struct label){name, value};
+}
+
+struct labels labels_builder_result(struct labels_builder *b)
+{
+    struct collect c = {.b = b, .all = true};
+    labels_builder_each(b, collect_one, &c);
+    return (struct labels){b->out, c.n};
+}
+
+struct labels labels_builder_of(struct labels_builder *b, enum label_category category)
+{
+    struct collect c = {.b = b, .wanted = category};
+    labels_builder_each(b, collect_one, &c);
+    return (struct labels){b->out, c.n};
+}
