@@ -21,7 +21,7 @@ void head_free(struct head *h);
 /* Copies line and metadata.  `stream` is the caller's dense stream number.  Returns the position
  * after the entry. */
 uint64_t head_append(struct head *h, uint32_t stream, const struct entry *e);
-uint64_t head_end(const struct head *h);      /* writer: position after the newest entry */
+uint64_t head_end(const struct head *h);       /* writer: position after the newest entry */
 uint64_t head_mem_bytes(const struct head *h); /* pages and tables, for the ledger */
 uint64_t head_line_bytes(const struct head *h);
 uint64_t head_n_entries(const struct head *h);
@@ -44,6 +44,5 @@ struct head_iter {
     const struct head *h;
     uint64_t ref;
 };
-void head_iter_init(struct head_iter *it, const struct head *h, uint32_t stream,
-                    uint64_t visible);
+void head_iter_init(struct head_iter *it, const struct head *h, uint32_t stream, uint64_t visible);
 bool head_iter_next(struct head_iter *it, struct entry *ret, uint64_t *ret_position);
