@@ -18,6 +18,13 @@ void uuid_print(struct uuid u, char out[UUID_TEXT_BYTES]);
 /* 8-4-4-4-12 hex digits of either case, nothing else. */
 bool uuid_parse(struct str_view text, struct uuid *ret);
 
+static inline struct uuid uuid_of_bytes(const uint8_t b[UUID_BYTES])
+{
+    struct uuid u;
+    memcpy(u.b, b, UUID_BYTES);
+    return u;
+}
+
 static inline int uuid_cmp(struct uuid a, struct uuid b)
 {
     return memcmp(a.b, b.b, UUID_BYTES);

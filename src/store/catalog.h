@@ -23,8 +23,8 @@ struct lsn_range {
 };
 
 enum segment_place {
-    SEGMENT_LOCAL = 0,  /* key in the store of local segments */
-    SEGMENT_OBJECT = 1, /* key in the object store */
+    PLACE_LOCAL = 0,  /* key in the store of local segments */
+    PLACE_OBJECT = 1, /* key in the object store */
 };
 
 /* A table that the segment has parts in. */

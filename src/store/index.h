@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/uuid.h"
+#include "chunk/segment.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 
@@ -31,16 +32,10 @@ void index_close(struct index *ix);
 
 /* --- writing ---------------------------------------------------------------------------- */
 
-/* Rows first_row .. first_row + n_rows of one chunk of a part: entries of one series. */
-struct index_run {
-    uint32_t chunk, first_row, n_rows;
-    uint64_t line_bytes, sm_bytes;
-    int64_t min_ts_ns, max_ts_ns;
-};
 struct index_part_series {
     struct str_view labels; /* encoded (model/labels.h) */
     uint64_t hash;          /* labels_hash_encoded(labels) */
-    const struct index_run *runs;
+    const struct segment_run *runs;
     size_t n_runs;
 };
 /* One part of one segment: a tenant in a period. */
@@ -56,6 +51,8 @@ struct index_part {
  * same segment again changes nothing.  Parts must come grouped by period. */
 int index_add_segment(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n_parts, struct err *err);
+/* The same, with what the segment says of itself: every part's directory is read and checked. */
+int index_add_segment_file(struct index *ix, const struct segment *segment, struct err *err);
 /* Forgets the rows of these segments.  For segments that no view holds. */
 int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n, struct err *err);
 /* Removes a table with all its rows. */
@@ -83,7 +80,7 @@ struct index_series {
 };
 struct index_selected_run {
     uint32_t series; /* index into index_selection.series */
-    struct index_run run;
+    struct segment_run run;
 };
 struct index_selected_part {
     struct live_segment *segment; /* borrowed from the view */

@@ -9,16 +9,16 @@
 #include "base/err.h"
 #include "base/ledger.h"
 #include "base/uuid.h"
+#include "chunk/segment.h"
 
 struct live_segment;
 struct object_store;
-struct segment_reader; /* chunk/segment.h */
 struct segments;
 struct open_segment;
 
 struct segments_conf {
-    struct object_store *local;   /* SEGMENT_LOCAL */
-    struct object_store *objects; /* SEGMENT_OBJECT */
+    struct object_store *local;   /* PLACE_LOCAL */
+    struct object_store *objects; /* PLACE_OBJECT */
     struct ledger *ledger;        /* may be NULL; account LEDGER_CACHES */
     uint64_t max_bytes;           /* held by unused segments; 0: 64 MiB */
     unsigned max_open;            /* unused segments kept open; 0: 512 */
@@ -26,10 +26,21 @@ struct segments_conf {
 struct segments *segments_new(const struct segments_conf *conf);
 void segments_free(struct segments *c); /* every open_segment was put */
 
+/* Opens it, or finds it open.  A file that is gone is ERR_NOT_FOUND. */
 int segments_get(struct segments *c, const struct live_segment *s, struct open_segment **ret,
                  struct err *err);
 void segments_put(struct segments *c, struct open_segment *o); /* NULL is fine */
-/* Fixed while o is held; reading through it is safe from any thread. */
-struct segment_reader *open_segment_reader(struct open_segment *o);
 /* The segment is gone: drop it once nobody holds it. */
 void segments_forget(struct segments *c, struct uuid uuid);
+
+/* All below: valid while o is held, from any thread, read once and then kept. */
+const struct segment *open_segment_file(const struct open_segment *o);
+/* The directory of part `part_no` of the footer's table.  ERR_UNAVAILABLE when memory is short. */
+int open_segment_part(struct open_segment *o, uint32_t part_no, const struct part **ret,
+                      struct err *err);
+/* Where the part's chunks are read.  Takes what open_segment_part gave. */
+const struct part_source *open_segment_source(struct open_segment *o, uint32_t part_no);
+/* The chunk's filter, checked.  Empty when it has none or memory is short: then nothing is
+ * skipped. */
+int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk,
+                        struct str_view *ret, struct err *err);
