@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Position = page number << 20 | offset; positions only grow.  A record never crosses a page; one
+ * over a page's size gets an allocation of its own that stands behind several page numbers.
+ * Entry:     0 u64 position of the stream's entry before, 0 none;  8 i64 ts;  16 u64 metadata
+ *            record, 0 none;  24 u32 line bytes;  28 u32 stream;  32 line, padded to 8.
+ * Metadata:  0 u32 bytes;  4 encoded labels, padded to 8.
+ * A record is written before the release store of its stream's newest position, and page pointers
+ * before the records in them, so whoever loads that position with acquire sees it all. */
+#include "chunk/head.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <xxhash.h>
+
+enum {
+    PAGE_SHIFT = 20,
+    PAGE_BYTES = 1 << PAGE_SHIFT,
+    PAGES_PER_TABLE = 1024,
+    MAX_TABLES = 1024, /* 1 TiB in all */
+    STREAMS_PER_TABLE = 256,
+    MAX_STREAM_TABLES = 1 << 18,
+    ENTRY_BYTES = 32,
+    RECENT_SETS = 1024, /* direct-mapped cache of metadata records */
+};
+_Static_assert((RECENT_SETS & (RECENT_SETS - 1)) == 0, "masked");
+
+struct entry_record {
+    uint64_t prev;
+    int64_t ts_ns;
+    uint64_t sm;
+    uint32_t line_bytes;
+    uint32_t stream;
+    char line[];
+};
+_Static_assert(sizeof(struct entry_record) == ENTRY_BYTES, "as the table above says");
+
+struct sm_record {
+    uint32_t bytes;
+    char encoded[];
+};
+
+struct stream_state {
+    _Atomic uint64_t newest; /* the only field that readers look at */
+    uint64_t n_entries_x2;   /* low bit: out of order */
+    uint64_t line_bytes, sm_bytes;
+    int64_t min_ts_ns, max_ts_ns;
+};
+
+struct recent_set {
+    uint64_t hash, position;
+};
+
+struct head {
+    _Atomic uint64_t visible;
+    _Atomic uint64_t mem_bytes;
+    /* Written by the writer before any position in them can be seen. */
+    char ***page_tables;                           /* [MAX_TABLES][PAGES_PER_TABLE] */
+    _Atomic(struct stream_state *) *stream_tables; /* [MAX_STREAM_TABLES][STREAMS_PER_TABLE] */
+    /* Owned by the writer. */
+    uint64_t end;
+    char *room; /* where `end` points to, room_bytes of it free */
+    size_t room_bytes;
+    char **allocations;
+    size_t n_allocations, cap_allocations;
+    uint64_t line_bytes, n_entries;
+    uint32_t max_stream;
+    struct recent_set recent[RECENT_SETS];
+};
+
+static void add_mem(struct head *h, size_t bytes)
+{
+    atomic_fetch_add_explicit(&h->mem_bytes, bytes, memory_order_relaxed);
+}
+
+struct head *head_new(void)
+{
+    struct head *h = mem_zalloc(1, sizeof *h);
+    h->page_tables = mem_zalloc(MAX_TABLES, sizeof *h->page_tables);
+    h->stream_tables = mem_zalloc(MAX_STREAM_TABLES, sizeof *h->stream_tables);
+    h->end = PAGE_BYTES; /* page 0 stays empty: position 0 is no record's */
+    add_mem(h, sizeof *h + MAX_TABLES * sizeof *h->page_tables);
+    return h;
+}
+
+void head_free(struct head *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->n_allocations; i++)
+        free(h->allocations[i]);
+    free(h->allocations);
+    for (size_t i = 0; i < MAX_TABLES; i++)
+        free(h->page_tables[i]);
+    free(h->page_tables);
+    uint32_t tables = h->max_stream / STREAMS_PER_TABLE + 1;
+    for (uint32_t i = 0; i < tables && i < MAX_STREAM_TABLES; i++)
+        free(atomic_load_explicit(&h->stream_tables[i], memory_order_relaxed));
+    free(h->stream_tables);
+    free(h);
+}
+
+static void set_page(struct head *h, uint64_t page, char *p)
+{
+    uint64_t table = page / PAGES_PER_TABLE;
+    assert(table < MAX_TABLES);
+    if (!h->page_tables[table]) {
+        h->page_tables[table] = mem_zalloc(PAGES_PER_TABLE, sizeof(char *));
+        add_mem(h, PAGES_PER_TABLE * sizeof(char *));
+    }
+    h->page_tables[table][page % PAGES_PER_TABLE] = p;
+}
+
+static void *record_at(const struct head *h, uint64_t position)
+{
+    uint64_t page = position >> PAGE_SHIFT;
+    return h->page_tables[page / PAGES_PER_TABLE][page % PAGES_PER_TABLE] +
+           (position & (PAGE_BYTES - 1));
+}
+
+/* Opens room for a record of `bytes` at a page start. */
+static void new_page(struct head *h, size_t bytes)
+{
+    size_t size = bytes > PAGE_BYTES ? bytes : PAGE_BYTES;
+    char *p = mem_alloc(size);
+    h->allocations =
+        mem_grow(h->allocations, &h->cap_allocations, h->n_allocations + 1, sizeof *h->allocations);
+    h->allocations[h->n_allocations++] = p;
+    add_mem(h, size);
+    uint64_t page = (h->end + PAGE_BYTES - 1) >> PAGE_SHIFT;
+    for (size_t at = 0; at < size; at += PAGE_BYTES)
+        set_page(h, page + (at >> PAGE_SHIFT), p + at);
+    h->end = page << PAGE_SHIFT;
+    h->room = p;
+    h->room_bytes = size;
+}
+
+static void *append_record(struct head *h, size_t bytes, uint64_t *ret_position)
+{
+    bytes = (bytes + 7) & ~(size_t)7;
+    if (bytes > h->room_bytes)
+        new_page(h, bytes);
+    void *p = h->room;
+    *ret_position = h->end;
+    h->room += bytes;
+    h->room_bytes -= bytes;
+    h->end += bytes;
+    return p;
+}
+
+/* The position of a record that holds `sm`: one of the recent ones, or a new one. */
+static uint64_t intern_sm(struct head *h, struct str_view sm)
+{
+    if (sm.len == 0)
+        return 0;
+    assert(sm.len <= UINT32_MAX);
+    uint64_t hash = XXH3_64bits(sm.p, sm.len);
+    struct recent_set *slot = &h->recent[hash & (RECENT_SETS - 1)];
+    if (slot->position && slot->hash == hash) {
+        const struct sm_record *r = record_at(h, slot->position);
+        if (r->bytes == sm.len && memcmp(r->encoded, sm.p, sm.len) == 0)
+            return slot->position;
+    }
+    uint64_t position;
+    struct sm_record *r = append_record(h, sizeof *r + sm.len, &position);
+    r->bytes = (uint32_t)sm.len;
+    memcpy(r->encoded, sm.p, sm.len);
+    *slot = (struct recent_set){hash, position};
+    return position;
+}
+
+static struct stream_state *stream_of_writer(struct head *h, uint32_t stream)
+{
+    uint32_t table = stream / STREAMS_PER_TABLE;
+    assert(table < MAX_STREAM_TABLES);
+    struct stream_state *t = atomic_load_explicit(&h->stream_tables[table], memory_order_relaxed);
+    if (!t) {
+        t = mem_zalloc(STREAMS_PER_TABLE, sizeof *t);
+        add_mem(h, STREAMS_PER_TABLE * sizeof *t);
+        atomic_store_explicit(&h->stream_tables[table], t, memory_order_release);
+    }
+    if (stream >= h->max_stream)
+        h->max_stream = stream + 1;
+    return &t[stream % STREAMS_PER_TABLE];
+}
+
+static const struct stream_state *stream_of_reader(const struct head *h, uint32_t stream)
+{
+    uint32_t table = stream / STREAMS_PER_TABLE;
+    if (table >= MAX_STREAM_TABLES)
+        return NULL;
+    struct stream_state *t = atomic_load_explicit(&h->stream_tables[table], memory_order_acquire);
+    return t ? &t[stream % STREAMS_PER_TABLE] : NULL;
+}
+
+static void count_entry(struct head *h, struct stream_state *s, const struct entry *e,
+                        uint64_t newest)
+{
+    if (s->n_entries_x2 == 0) {
+        s->min_ts_ns = s->max_ts_ns = e->ts_ns;
+    } else {
+        const struct entry_record *last = record_at(h, newest);
+        if (e->ts_ns < last->ts_ns)
+            s->n_entries_x2 |= 1;
+        if (e->ts_ns < s->min_ts_ns)
+            s->min_ts_ns = e->ts_ns;
+        if (e->ts_ns > s->max_ts_ns)
+            s->max_ts_ns = e->ts_ns;
+    }
+    s->n_entries_x2 += 2;
+    s->line_bytes += e->line.len;
+    s->sm_bytes += e->sm.len;
+    h->n_entries++;
+    h->line_bytes += e->line.len;
+}
+
+uint64_t head_append(struct head *h, uint32_t stream, const struct entry *e)
+{
+    assert(e->line.len <= UINT32_MAX);
+    struct stream_state *s = stream_of_writer(h, stream);
+    uint64_t newest = atomic_load_explicit(&s->newest, memory_order_relaxed);
+    uint64_t sm = intern_sm(h, e->sm);
+    uint64_t position;
+    struct entry_record *r = append_record(h, sizeof *r + e->line.len, &position);
+    r->prev = newest;
+    r->ts_ns = e->ts_ns;
+    r->sm = sm;
+    r->line_bytes = (uint32_t)e->line.len;
+    r->stream = stream;
+    if (e->line.len)
+        memcpy(r->line, e->line.p, e->line.len);
+    count_entry(h, s, e, newest);
+    atomic_store_explicit(&s->newest, position, memory_order_release);
+    return h->end;
+}
+
+uint64_t head_end(const struct head *h)
+{
+    return h->end;
+}
+
+uint64_t head_mem_bytes(const struct head *h)
+{
+    return atomic_load_explicit(&h->mem_bytes, memory_order_relaxed);
+}
+
+uint64_t head_line_bytes(const struct head *h)
+{
+    return h->line_bytes;
+}
+
+uint64_t head_n_entries(const struct head *h)
+{
+    return h->n_entries;
+}
+
+void head_publish(struct head *h, uint64_t end)
+{
+    atomic_store_explicit(&h->visible, end, memory_order_release);
+}
+
+uint64_t head_visible(const struct head *h)
+{
+    return atomic_load_explicit(&h->visible, memory_order_acquire);
+}
+
+bool head_stream_stat(const struct head *h, uint32_t stream, struct head_stream *ret)
+{
+    const struct stream_state *s = stream_of_reader(h, stream);
+    if (!s || s->n_entries_x2 == 0)
+        return false;
+    *ret = (struct head_stream){
+        .n_entries = s->n_entries_x2 >> 1,
+        .line_bytes = s->line_bytes,
+        .sm_bytes = s->sm_bytes,
+        .min_ts_ns = s->min_ts_ns,
+        .max_ts_ns = s->max_ts_ns,
+        .out_of_order = s->n_entries_x2 & 1,
+    };
+    return true;
+}
+
+uint32_t head_max_stream(const struct head *h)
+{
+    return h->max_stream;
+}
+
+void head_iter_init(struct head_iter *it, const struct head *h, uint32_t stream, uint64_t visible)
+{
+    *it = (struct head_iter){.h = h};
+    const struct stream_state *s = stream_of_reader(h, stream);
+    if (!s)
+        return;
+    it->ref = atomic_load_explicit(&s->newest, memory_order_acquire);
+    while (it->ref >= visible && it->ref)
+        it->ref = ((const struct entry_record *)record_at(h, it->ref))->prev;
+}
+
+bool head_iter_next(struct head_iter *it, struct entry *ret, uint64_t *ret_position)
+{
+    if (it->ref == 0)
+        return false;
+    const struct entry_record *r = record_at(it->h, it->ref);
+    *ret = (struct entry){.ts_ns = r->ts_ns, .line = {r->line, r->line_bytes}, .sm = SV_EMPTY};
+    if (r->sm) {
+        const struct sm_record *m = record_at(it->h, r->sm);
+        ret->sm = sv(m->encoded, m->bytes);
+    }
+    if (ret_position)
+        *ret_position = it->ref;
+    it->ref = r->prev;
+    if (it->ref)
+        __builtin_prefetch(record_at(it->h, it->ref));
+    return true;
+}
