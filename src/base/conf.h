@@ -33,7 +33,7 @@ enum conf_type {                     /* the field at the row's offset */
 enum conf_flag {
     CONF_SECRET = 1,      /* shown as <secret> */
     CONF_GLOBAL_ONLY = 2, /* refused in per-tenant overrides */
-    CONF_IGNORED = 4,     /* accepted, one warning when set, no field */
+    CONF_IGNORED = 4,     /* accepted with a warning, no field; key may end in * */
 };
 
 struct conf_strings {

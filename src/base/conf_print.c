@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings as YAML: nodes, rows, scalars. */
+#include "base/conf_table.h"
+
+#include <ctype.h>
+
+static void indent_by(struct buf *out, unsigned indent)
+{
+    memset(buf_add(out, indent), ' ', indent);
+}
+
+/* Plain only what no YAML reader takes for something else. */
+static bool is_plain(struct str_view v)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "on",
+                                        "off",  "null",  "y",   "n"};
+    if (v.len == 0 || !(isalpha((unsigned char)v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
+        return false;
+    for (size_t i = 0; i < v.len; i++)
+        if (!isalnum((unsigned char)v.p[i]) && !memchr("_./-", v.p[i], 4))
+            return false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (sv_eq_nocase(v, sv_of(words[i])))
+            return false;
+    return true;
+}
+
+void conf_put_yaml_string(struct buf *out, struct str_view v)
+{
+    if (is_plain(v)) {
+        buf_put(out, v);
+        return;
+    }
+    buf_put_u8(out, '"');
+    for (size_t i = 0; i < v.len; i++) {
+        unsigned char c = (unsigned char)v.p[i];
+        if (c == '"' || c == '\\')
+            buf_printf(out, "\\%c", c);
+        else if (c == '\n')
+            buf_put(out, SV("\\n"));
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(out, "\\x%02x", c);
+        else
+            buf_put_u8(out, c);
+    }
+    buf_put_u8(out, '"');
+}
+
+static void put_scalar_node(struct buf *out, const struct conf_node *node)
+{
+    if (node->is_null)
+        buf_put(out, SV("null"));
+    else
+        conf_put_yaml_string(out, node->text);
+}
+
+/* After "key:" or "-": a scalar goes on the line, anything else below it. */
+static void put_node_below(const struct conf_node *node, unsigned indent, struct buf *out)
+{
+    if (node->kind == CONF_NODE_SCALAR) {
+        buf_put_u8(out, ' ');
+        put_scalar_node(out, node);
+        buf_put_u8(out, '\n');
+    } else if (node->n == 0) {
+        buf_put(out, node->kind == CONF_NODE_MAP ? SV(" {}\n") : SV(" []\n"));
+    } else {
+        buf_put_u8(out, '\n');
+        conf_node_print(node, indent, out);
+    }
+}
+
+void conf_node_print(const struct conf_node *node, unsigned indent, struct buf *out)
+{
+    if (node->kind == CONF_NODE_SCALAR) {
+        indent_by(out, indent);
+        put_scalar_node(out, node);
+        buf_put_u8(out, '\n');
+    }
+    for (size_t i = 0; i < node->n; i++) {
+        indent_by(out, indent);
+        if (node->kind == CONF_NODE_MAP) {
+            conf_put_yaml_string(out, node->keys[i]);
+            buf_put_u8(out, ':');
+        } else {
+            buf_put_u8(out, '-');
+        }
+        put_node_below(node->items[i], indent + 2, out);
+    }
+}
+
+/* The value after "key:", with its newline. */
+static void put_value(const struct conf_row *row, const void *base, unsigned indent,
+                      struct buf *out)
+{
+    const void *field = (const char *)base + row->offset;
+    if (row->type == CONF_YAML) {
+        const struct conf_node *node;
+        memcpy(&node, field, sizeof node);
+        if (node)
+            put_node_below(node, indent + 2, out);
+        else
+            buf_put(out, SV(" null\n"));
+        return;
+    }
+    buf_put_u8(out, ' ');
+    if (row->flags & CONF_SECRET) {
+        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+        conf_row_text(row, base, &text);
+        buf_put(out, text.len ? SV("<secret>") : SV("\"\""));
+    } else if (row->type == CONF_STRING) {
+        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+        conf_row_text(row, base, &text);
+        conf_put_yaml_string(out, buf_view(&text));
+    } else if (row->type == CONF_STRINGS) {
+        struct conf_strings list;
+        memcpy(&list, field, sizeof list);
+        buf_put_u8(out, '[');
+        for (size_t i = 0; i < list.n; i++) {
+            buf_put(out, i ? SV(", ") : SV(""));
+            conf_put_yaml_string(out, sv_of(list.v[i]));
+        }
+        buf_put_u8(out, ']');
+    } else {
+        conf_row_text(row, base, out);
+    }
+    buf_put_u8(out, '\n');
+}
+
+/* The component of path that starts at `at`. */
+static struct str_view component(struct str_view path, size_t at)
+{
+    struct str_view rest = sv_from(path, at);
+    return sv_sub(rest, 0, sv_find_byte(rest, '.'));
+}
+
+/* How many bytes of path are whole leading components (with their dot) shared with the last. */
+static size_t shared_blocks(struct str_view path, struct str_view last)
+{
+    size_t shared = 0;
+    for (size_t i = 0; i < path.len && i < last.len && path.p[i] == last.p[i]; i++)
+        if (path.p[i] == '.')
+            shared = i + 1;
+    return shared;
+}
+
+void conf_entries_print(const struct conf_entry *entries, size_t n, unsigned indent,
+                        conf_keep_fn *keep, void *ctx, struct buf *out)
+{
+    struct str_view last = SV_EMPTY;
+    for (size_t i = 0; i < n; i++) {
+        const struct conf_entry *e = &entries[i];
+        if ((e->row->flags & CONF_IGNORED) || (keep && !keep(ctx, e->row)))
+            continue;
+        size_t shared = shared_blocks(e->path, last);
+        unsigned level = 0;
+        for (size_t at = 0; at < e->path.len;) {
+            struct str_view name = component(e->path, at);
+            bool leaf = at + name.len == e->path.len;
+            if (at >= shared) {
+                indent_by(out, indent + 2 * level);
+                buf_put(out, name);
+                buf_put(out, leaf ? SV(":") : SV(":\n"));
+            }
+            level++;
+            at += name.len + 1;
+        }
+        put_value(e->row, e->base, indent + 2 * (level - 1), out);
+        last = e->path;
+    }
+}
