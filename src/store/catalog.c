@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Database "meta": "format", "installation", "covered", "generation".  Database "segments": uuid ->
+ * record.  Bytes: docs/formats.md. */
+#include "store/catalog.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "store/kv.h"
+
+enum { DB_META, DB_SEGMENTS };
+static const char *const db_names[] = {"meta", "segments"};
+enum { FORMAT_VERSION = 1, RECORD_VERSION = 1, MAX_RECORD_BYTES = 64 << 20 };
+enum { PERIOD_BYTES = 16, COVERAGE_BYTES = 32, INSTALLATION_BYTES = 24, CRC_BYTES = 4 };
+
+struct catalog {
+    struct kv *kv;
+    struct installation inst;         /* fixed at open */
+    _Atomic uint64_t covered_lsn;     /* as committed */
+    _Atomic uint64_t last_generation; /* handed out */
+};
+
+/* --- records ---------------------------------------------------------------------------- */
+
+void segment_info_encode(struct buf *out, const struct segment_info *info)
+{
+    size_t start = out->len;
+    buf_put_u8(out, RECORD_VERSION);
+    buf_put_u8(out, (uint8_t)info->place);
+    buf_put_u8(out, info->level);
+    buf_put_u8(out, 0);
+    buf_put_le32(out, info->n_parts);
+    buf_put_le64(out, info->bytes);
+    buf_put_le64(out, info->generation);
+    buf_put_le64(out, (uint64_t)info->created_ns);
+    buf_put_le64(out, (uint64_t)info->min_ts_ns);
+    buf_put_le64(out, (uint64_t)info->max_ts_ns);
+    buf_put_le64(out, info->n_rows);
+    buf_put_le64(out, info->line_bytes);
+    buf_put_str(out, info->key);
+    buf_put_varint(out, info->n_periods);
+    for (size_t i = 0; i < info->n_periods; i++) {
+        buf_put_le64(out, (uint64_t)info->periods[i].start_ns);
+        buf_put_le64(out, (uint64_t)info->periods[i].length_ns);
+    }
+    buf_put_varint(out, info->n_coverage);
+    for (size_t i = 0; i < info->n_coverage; i++) {
+        buf_put_bytes(out, info->coverage[i].source.b, UUID_BYTES);
+        buf_put_le64(out, info->coverage[i].first);
+        buf_put_le64(out, info->coverage[i].last);
+    }
+    buf_put_le32(out, crc32c(sv(out->p + start, out->len - start)));
+}
+
+static struct uuid rd_uuid(struct reader *in)
+{
+    struct str_view v = rd_bytes(in, UUID_BYTES);
+    return v.len ? uuid_of_bytes((const uint8_t *)v.p) : (struct uuid){{0}};
+}
+
+/* A count of records that each take elem_bytes of what is left. */
+static size_t rd_count(struct reader *in, size_t elem_bytes)
+{
+    uint64_t n = rd_varint(in);
+    if (n > reader_left(in) / elem_bytes) {
+        in->bad = true;
+        return 0;
+    }
+    return (size_t)n;
+}
+
+static void rd_periods(struct reader *in, struct arena *arena, struct segment_info *info)
+{
+    info->n_periods = rd_count(in, PERIOD_BYTES);
+    struct segment_period *v = ARENA_ARRAY(arena, struct segment_period, info->n_periods);
+    for (size_t i = 0; i < info->n_periods; i++) {
+        v[i].start_ns = (int64_t)rd_le64(in);
+        v[i].length_ns = (int64_t)rd_le64(in);
+        if (v[i].length_ns <= 0 || (i > 0 && v[i].start_ns < v[i - 1].start_ns))
+            in->bad = true;
+    }
+    info->periods = v;
+}
+
+static void rd_coverage(struct reader *in, struct arena *arena, struct segment_info *info)
+{
+    info->n_coverage = rd_count(in, COVERAGE_BYTES);
+    struct lsn_range *v = ARENA_ARRAY(arena, struct lsn_range, info->n_coverage);
+    for (size_t i = 0; i < info->n_coverage; i++) {
+        v[i].source = rd_uuid(in);
+        v[i].first = rd_le64(in);
+        v[i].last = rd_le64(in);
+        if (v[i].first > v[i].last)
+            in->bad = true;
+    }
+    info->coverage = v;
+}
+
+int segment_info_decode(struct arena *arena, struct str_view record, struct segment_info *ret,
+                        struct err *err)
+{
+    if (record.len < CRC_BYTES || record.len > MAX_RECORD_BYTES)
+        return err_set(err, ERR_CORRUPT, "catalog record of %zu bytes", record.len);
+    struct str_view body = sv_sub(record, 0, record.len - CRC_BYTES);
+    if (ld_le32(record.p + body.len) != crc32c(body))
+        return err_set(err, ERR_CORRUPT, "catalog record with a wrong checksum");
+    struct reader in = reader_of(body);
+    uint8_t version = rd_u8(&in);
+    if (!in.bad && version != RECORD_VERSION)
+        return err_set(err, ERR_UNSUPPORTED, "catalog record of version %u", version);
+    struct segment_info info = {.place = rd_u8(&in), .level = rd_u8(&in)};
+    rd_u8(&in);
+    info.n_parts = rd_le32(&in);
+    info.bytes = rd_le64(&in);
+    info.generation = rd_le64(&in);
+    info.created_ns = (int64_t)rd_le64(&in);
+    info.min_ts_ns = (int64_t)rd_le64(&in);
+    info.max_ts_ns = (int64_t)rd_le64(&in);
+    info.n_rows = rd_le64(&in);
+    info.line_bytes = rd_le64(&in);
+    info.key = arena_copy(arena, rd_str(&in, KV_MAX_KEY_BYTES * 2));
+    rd_periods(&in, arena, &info);
+    rd_coverage(&in, arena, &info);
+    if (in.bad || in.at != in.len || info.place > PLACE_OBJECT)
+        return err_set(err, ERR_CORRUPT, "catalog record that does not decode");
+    *ret = info;
+    return 0;
+}
+
+void segment_info_copy(struct arena *arena, struct segment_info *to,
+                       const struct segment_info *from)
+{
+    *to = *from;
+    to->key = arena_copy(arena, from->key);
+    struct segment_period *periods = ARENA_ARRAY(arena, struct segment_period, from->n_periods);
+    if (from->n_periods)
+        memcpy(periods, from->periods, from->n_periods * sizeof *periods);
+    to->periods = periods;
+    struct lsn_range *coverage = ARENA_ARRAY(arena, struct lsn_range, from->n_coverage);
+    if (from->n_coverage)
+        memcpy(coverage, from->coverage, from->n_coverage * sizeof *coverage);
+    to->coverage = coverage;
+}
+
+static int cmp_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int segment_order(const struct segment_info *a, const struct segment_info *b)
+{
+    uint64_t first_a = a->n_coverage ? a->coverage[0].first : 0;
+    uint64_t first_b = b->n_coverage ? b->coverage[0].first : 0;
+    int c = cmp_u64(first_a, first_b);
+    if (c == 0)
+        c = cmp_u64(a->generation, b->generation);
+    return c ? c : uuid_cmp(a->uuid, b->uuid);
+}
+
+struct str_view segment_key(struct arena *arena, struct uuid uuid, int64_t min_ts_ns)
+{
+    time_t s = (time_t)(min_ts_ns / NS_PER_S - (min_ts_ns % NS_PER_S < 0));
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    char text[UUID_TEXT_BYTES];
+    uuid_print(uuid, text);
+    return arena_printf(arena, "%04d-%02d-%02d/%s.seg", tm.tm_year + 1900, tm.tm_mon + 1,
+                        tm.tm_mday, text);
+}
+
+/* --- the environment -------------------------------------------------------------------- */
+
+static int put_u64(struct kv_txn *t, struct str_view key, uint64_t v, struct err *err)
+{
+    char bytes[8];
+    st_le64(bytes, v);
+    return kv_put(t, DB_META, key, sv(bytes, sizeof bytes), err);
+}
+
+/* 0 where it is absent. */
+static int get_u64(struct kv_txn *t, struct str_view key, uint64_t *ret, struct err *err)
+{
+    struct str_view v;
+    *ret = 0;
+    int r = kv_get(t, DB_META, key, &v, err);
+    if (r != KV_OK)
+        return r < 0 ? r : 0;
+    if (v.len != 8)
+        return err_set(err, ERR_CORRUPT, "catalog entry '%.*s' has %zu bytes", SV_ARG(key), v.len);
+    *ret = ld_le64(v.p);
+    return 0;
+}
+
+static int write_first_records(void *ctx, struct kv_txn *t, struct err *err)
+{
+    const struct installation *inst = ctx;
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+    buf_put_bytes(&b, inst->uuid.b, UUID_BYTES);
+    buf_put_le64(&b, (uint64_t)inst->created_ns);
+    int r = put_u64(t, SV("format"), FORMAT_VERSION, err);
+    return r < 0 ? r : kv_put(t, DB_META, SV("installation"), buf_view(&b), err);
+}
+
+static int read_meta_in(struct catalog *c, struct kv_txn *t, struct err *err)
+{
+    uint64_t format, covered, generation;
+    int r = get_u64(t, SV("format"), &format, err);
+    if (r < 0)
+        return r;
+    if (format != FORMAT_VERSION)
+        return err_set(err, ERR_UNSUPPORTED, "catalog of format version %llu, this build knows %d",
+                       (unsigned long long)format, FORMAT_VERSION);
+    if ((r = get_u64(t, SV("covered"), &covered, err)) < 0 ||
+        (r = get_u64(t, SV("generation"), &generation, err)) < 0)
+        return r;
+    struct str_view inst = SV_EMPTY;
+    r = kv_get(t, DB_META, SV("installation"), &inst, err);
+    if (r < 0)
+        return r;
+    if (inst.len != INSTALLATION_BYTES)
+        return err_set(err, ERR_CORRUPT, "catalog without an installation record");
+    c->inst.uuid = uuid_of_bytes((const uint8_t *)inst.p);
+    c->inst.created_ns = (int64_t)ld_le64(inst.p + UUID_BYTES);
+    atomic_init(&c->covered_lsn, covered);
+    atomic_init(&c->last_generation, generation);
+    return 0;
+}
+
+static int read_meta(struct catalog *c, struct err *err)
+{
+    struct kv_txn t;
+    int r = kv_read_begin(c->kv, &t, err);
+    if (r < 0)
+        return r;
+    r = read_meta_in(c, &t, err);
+    kv_read_end(&t);
+    return r;
+}
+
+static int open_with(struct catalog **ret, const char *folder, struct installation inst,
+                     struct err *err)
+{
+    struct catalog *c = mem_zalloc(1, sizeof *c);
+    struct kv_conf conf = {.dbs = db_names, .n_dbs = 2, .init = write_first_records, .ctx = &inst};
+    int r = kv_open(&c->kv, folder, &conf, err);
+    if (r == 0)
+        r = read_meta(c, err);
+    if (r < 0) {
+        catalog_close(c);
+        return err_context(err, r, "catalog");
+    }
+    *ret = c;
+    return 0;
+}
+
+int catalog_open(struct catalog **ret, const char *folder, struct err *err)
+{
+    return open_with(ret, folder, (struct installation){uuid_new(), clock_wall_ns()}, err);
+}
+
+int catalog_create(struct catalog **ret, const char *folder, const struct installation *inst,
+                   struct err *err)
+{
+    if (kv_exists(folder))
+        return err_set(err, -EEXIST, "there is a catalog in '%s' already", folder);
+    return open_with(ret, folder, *inst, err);
+}
+
+void catalog_close(struct catalog *c)
+{
+    if (!c)
+        return;
+    kv_close(c->kv);
+    free(c);
+}
+
+struct installation catalog_installation(const struct catalog *c)
+{
+    return c->inst;
+}
+
+uint64_t catalog_covered_lsn(struct catalog *c)
+{
+    return atomic_load(&c->covered_lsn);
+}
+
+uint64_t catalog_next_generation(struct catalog *c)
+{
+    return atomic_fetch_add(&c->last_generation, 1) + 1;
+}
+
+/* --- commit and load -------------------------------------------------------------------- */
+
+struct commit {
+    const struct catalog_change *change;
+    uint64_t covered_lsn; /* out: as it stands afterwards */
+};
+
+static struct str_view uuid_key(const struct uuid *u)
+{
+    return sv((const char *)u->b, UUID_BYTES);
+}
+
+static int write_change(void *ctx, struct kv_txn *t, struct err *err)
+{
+    struct commit *cm = ctx;
+    const struct catalog_change *ch = cm->change;
+    uint64_t covered, generation;
+    int r = get_u64(t, SV("covered"), &covered, err);
+    if (r == 0)
+        r = get_u64(t, SV("generation"), &generation, err);
+    for (size_t i = 0; r >= 0 && i < ch->n_remove; i++)
+        r = kv_del(t, DB_SEGMENTS, uuid_key(&ch->remove[i]), err);
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+    for (size_t i = 0; r >= 0 && i < ch->n_add; i++) {
+        buf_clear(&b);
+        segment_info_encode(&b, &ch->add[i]);
+        r = kv_put(t, DB_SEGMENTS, uuid_key(&ch->add[i].uuid), buf_view(&b), err);
+        if (ch->add[i].generation > generation)
+            generation = ch->add[i].generation;
+    }
+    cm->covered_lsn = ch->covered_lsn > covered ? ch->covered_lsn : covered;
+    if (r >= 0)
+        r = put_u64(t, SV("covered"), cm->covered_lsn, err);
+    return r < 0 ? r : put_u64(t, SV("generation"), generation, err);
+}
+
+/* Raises *p to at least v; two commits may end in either order. */
+static void raise_to(_Atomic uint64_t *p, uint64_t v)
+{
+    uint64_t seen = atomic_load(p);
+    while (seen < v && !atomic_compare_exchange_weak(p, &seen, v))
+        ;
+}
+
+int catalog_commit(struct catalog *c, const struct catalog_change *change, struct err *err)
+{
+    struct commit cm = {.change = change};
+    int r = kv_write(c->kv, write_change, &cm, err);
+    if (r < 0)
+        return err_context(err, r, "catalog commit");
+    raise_to(&c->covered_lsn, cm.covered_lsn);
+    for (size_t i = 0; i < change->n_add; i++)
+        raise_to(&c->last_generation, change->add[i].generation);
+    return 0;
+}
+
+static int cmp_order(const void *a, const void *b)
+{
+    return segment_order(a, b);
+}
+
+struct loaded {
+    struct segment_info *v;
+    size_t n, cap;
+};
+
+static int load_in(struct kv_txn *t, struct arena *arena, struct loaded *out, struct err *err)
+{
+    struct kv_cursor cur;
+    int r = kv_cursor_open(t, DB_SEGMENTS, &cur, err);
+    if (r < 0)
+        return r;
+    for (r = kv_seek(&cur, SV_EMPTY, err); r == KV_OK; r = kv_next(&cur, err)) {
+        struct segment_info info;
+        if (cur.key.len != UUID_BYTES)
+            r = err_set(err, ERR_CORRUPT, "catalog key of %zu bytes", cur.key.len);
+        else
+            r = segment_info_decode(arena, cur.value, &info, err);
+        if (r < 0)
+            break;
+        info.uuid = uuid_of_bytes((const uint8_t *)cur.key.p);
+        out->v = mem_grow(out->v, &out->cap, out->n + 1, sizeof *out->v);
+        out->v[out->n++] = info;
+    }
+    kv_cursor_close(&cur);
+    return r < 0 ? r : 0;
+}
+
+int catalog_load(struct catalog *c, struct arena *arena, struct segment_info **ret, size_t *ret_n,
+                 struct err *err)
+{
+    struct loaded out = {0};
+    struct kv_txn t;
+    int r = kv_read_begin(c->kv, &t, err);
+    if (r == 0) {
+        r = load_in(&t, arena, &out, err);
+        kv_read_end(&t);
+    }
+    if (r < 0) {
+        free(out.v);
+        return err_context(err, r, "catalog");
+    }
+    if (out.n > 1)
+        qsort(out.v, out.n, sizeof *out.v, cmp_order);
+    *ret = ARENA_ARRAY(arena, struct segment_info, out.n);
+    if (out.n)
+        memcpy(*ret, out.v, out.n * sizeof *out.v);
+    *ret_n = out.n;
+    free(out.v);
+    return 0;
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/kv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/thread.h"
+
+enum { MAX_READERS = 512, FILE_MODE = 0640 };
+#define DEFAULT_MAP_BYTES (UINT64_C(1) << 30)
+
+struct kv {
+    MDB_env *env;
+    MDB_dbi dbis[KV_MAX_DBS]; /* fixed at open */
+    unsigned n_dbs;
+    struct rwlock map_lock; /* held shared by every transaction, alone to grow the map */
+    uint64_t map_bytes;     /* guarded by map_lock */
+    dev_t dev;              /* fixed at open: the registry's key */
+    ino_t ino;
+    struct kv *next; /* guarded by registry_mu */
+};
+
+/* LMDB does not notice a second open of one file, and closing either drops the locks of both. */
+static struct mutex registry_mu = MUTEX_INIT;
+static struct kv *registry; /* guarded by registry_mu */
+
+static int mdb_err(struct err *err, int rc, const char *what)
+{
+    int code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : ERR_CORRUPT;
+    if (rc == MDB_VERSION_MISMATCH)
+        code = ERR_UNSUPPORTED;
+    return err_set(err, code, "lmdb %s: %s", what, mdb_strerror(rc));
+}
+
+static MDB_val val_of(struct str_view v)
+{
+    return (MDB_val){v.len, (void *)(uintptr_t)v.p};
+}
+
+static struct str_view view_of(MDB_val v)
+{
+    return (struct str_view){v.mv_data, v.mv_size};
+}
+
+static bool register_env(struct kv *kv)
+{
+    mutex_lock(&registry_mu);
+    for (struct kv *k = registry; k; k = k->next) {
+        if (k->dev == kv->dev && k->ino == kv->ino) {
+            mutex_unlock(&registry_mu);
+            return false;
+        }
+    }
+    kv->next = registry;
+    registry = kv;
+    mutex_unlock(&registry_mu);
+    return true;
+}
+
+static void unregister_env(struct kv *kv)
+{
+    mutex_lock(&registry_mu);
+    for (struct kv **k = &registry; *k; k = &(*k)->next) {
+        if (*k == kv) {
+            *k = kv->next;
+            break;
+        }
+    }
+    mutex_unlock(&registry_mu);
+}
+
+static int open_env(MDB_env **ret, const char *folder, uint64_t map_bytes, struct err *err)
+{
+    MDB_env *env;
+    int rc = mdb_env_create(&env);
+    if (rc != 0)
+        return mdb_err(err, rc, "environment");
+    const char *what = "settings";
+    if ((rc = mdb_env_set_maxdbs(env, KV_MAX_DBS)) == 0 &&
+        (rc = mdb_env_set_maxreaders(env, MAX_READERS)) == 0 &&
+        (rc = mdb_env_set_mapsize(env, map_bytes)) == 0) {
+        what = "open";
+        rc = mdb_env_open(env, folder, MDB_NOTLS, FILE_MODE);
+    }
+    if (rc != 0) {
+        mdb_env_close(env);
+        return mdb_err(err, rc, what);
+    }
+    int dead;
+    mdb_reader_check(env, &dead); /* slots of a process that was killed */
+    *ret = env;
+    return 0;
+}
+
+/* Names the databases in one transaction, and runs init in it. */
+static int create_dbs(struct kv *kv, MDB_env *env, const struct kv_conf *conf, struct err *err)
+{
+    struct kv_txn t = {.kv = kv};
+    int rc = mdb_txn_begin(env, NULL, 0, &t.txn);
+    if (rc != 0)
+        return mdb_err(err, rc, "begin");
+    for (unsigned i = 0; i < conf->n_dbs && rc == 0; i++)
+        rc = mdb_dbi_open(t.txn, conf->dbs[i], MDB_CREATE, &kv->dbis[i]);
+    int r = rc != 0 ? mdb_err(err, rc, "create") : conf->init ? conf->init(conf->ctx, &t, err) : 0;
+    if (r < 0) {
+        mdb_txn_abort(t.txn);
+        return r;
+    }
+    rc = mdb_txn_commit(t.txn);
+    return rc == 0 ? 0 : mdb_err(err, rc, "commit");
+}
+
+static char *joined(const char *a, const char *b)
+{
+    size_t na = strlen(a), nb = strlen(b);
+    char *s = mem_alloc(na + nb + 1);
+    memcpy(s, a, na);
+    memcpy(s + na, b, nb + 1);
+    return s;
+}
+
+static void free_text(char **p)
+{
+    free(*p);
+}
+
+bool kv_exists(const char *folder)
+{
+    CLEANUP(free_text) char *data = joined(folder, "/data.mdb");
+    return file_exists(data);
+}
+
+static int sync_parent(const char *path, struct err *err)
+{
+    CLEANUP(free_text) char *parent = joined(path, "");
+    for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+        parent[n - 1] = '\0';
+    char *slash = strrchr(parent, '/');
+    if (!slash)
+        return file_fsync_dir(".", err);
+    slash[slash == parent] = '\0';
+    return file_fsync_dir(parent, err);
+}
+
+/* In "<folder>.new", then renamed: at no instant does `folder` hold half an environment. */
+static int create_whole(const char *folder, const struct kv_conf *conf, struct err *err)
+{
+    CLEANUP(free_text) char *fresh = joined(folder, ".new");
+    int r = file_exists(fresh) ? file_remove_tree(fresh, err) : 0;
+    if (r == 0)
+        r = file_mkdirs(fresh, err);
+    MDB_env *env;
+    if (r < 0 || (r = open_env(&env, fresh, DEFAULT_MAP_BYTES, err)) < 0)
+        return r;
+    struct kv scratch = {0};
+    r = create_dbs(&scratch, env, conf, err);
+    int rc = r == 0 ? mdb_env_sync(env, 1) : 0;
+    mdb_env_close(env);
+    if (rc != 0)
+        r = mdb_err(err, rc, "sync");
+    if (r == 0)
+        r = file_fsync_dir(fresh, err);
+    CLEANUP(free_text) char *lock = joined(folder, "/lock.mdb");
+    if (r == 0)
+        r = file_unlink(lock, err); /* without its data.mdb it means nothing */
+    if (r == 0)
+        r = file_rename(fresh, folder, err); /* an empty folder may be there */
+    if (r == 0)
+        r = sync_parent(folder, err);
+    return r;
+}
+
+static int open_dbs(struct kv *kv, const struct kv_conf *conf, struct err *err)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return mdb_err(err, rc, "begin");
+    for (unsigned i = 0; i < conf->n_dbs && rc == 0; i++)
+        rc = mdb_dbi_open(txn, conf->dbs[i], 0, &kv->dbis[i]);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn); /* keeps the handles */
+    else
+        mdb_txn_abort(txn);
+    return rc == 0 ? 0 : mdb_err(err, rc, "open database");
+}
+
+/* A map smaller than what is in the file would fail reads: LMDB takes the larger of the two. */
+static void note_map_size(struct kv *kv)
+{
+    MDB_envinfo info;
+    mdb_env_info(kv->env, &info);
+    kv->map_bytes = info.me_mapsize;
+}
+
+int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, struct err *err)
+{
+    assert(conf->n_dbs <= KV_MAX_DBS);
+    int r = 0;
+    if (!kv_exists(folder))
+        r = create_whole(folder, conf, err);
+    if (r < 0)
+        return err_context(err, r, "create '%s'", folder);
+
+    struct kv *kv = mem_zalloc(1, sizeof *kv);
+    rwlock_init(&kv->map_lock);
+    kv->n_dbs = conf->n_dbs;
+    CLEANUP(free_text) char *data = joined(folder, "/data.mdb");
+    struct stat st;
+    bool listed = false;
+    if (stat(data, &st) != 0) {
+        r = err_set(err, -errno, "stat: %s", strerror(errno));
+    } else {
+        kv->dev = st.st_dev;
+        kv->ino = st.st_ino;
+        listed = register_env(kv);
+        if (!listed)
+            r = err_set(err, ERR_INVALID, "it is open already in this process");
+    }
+    if (r == 0)
+        r = open_env(&kv->env, folder, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, err);
+    if (r == 0)
+        r = open_dbs(kv, conf, err);
+    if (r < 0) {
+        if (kv->env)
+            mdb_env_close(kv->env);
+        if (listed)
+            unregister_env(kv);
+        rwlock_deinit(&kv->map_lock);
+        free(kv);
+        return err_context(err, r, "open '%s'", folder);
+    }
+    note_map_size(kv);
+    *ret = kv;
+    return 0;
+}
+
+void kv_close(struct kv *kv)
+{
+    if (!kv)
+        return;
+    mdb_env_close(kv->env);
+    unregister_env(kv);
+    rwlock_deinit(&kv->map_lock);
+    free(kv);
+}
+
+uint64_t kv_map_bytes(struct kv *kv)
+{
+    rwlock_rdlock(&kv->map_lock);
+    uint64_t n = kv->map_bytes;
+    rwlock_unlock(&kv->map_lock);
+    return n;
+}
+
+int kv_read_begin(struct kv *kv, struct kv_txn *ret, struct err *err)
+{
+    *ret = (struct kv_txn){.kv = kv};
+    rwlock_rdlock(&kv->map_lock);
+    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &ret->txn);
+    if (rc == 0)
+        return 0;
+    rwlock_unlock(&kv->map_lock);
+    return mdb_err(err, rc, "begin");
+}
+
+void kv_read_end(struct kv_txn *t)
+{
+    mdb_txn_abort(t->txn);
+    rwlock_unlock(&t->kv->map_lock);
+}
+
+static int grow_map(struct kv *kv, uint64_t seen_bytes, struct err *err)
+{
+    rwlock_wrlock(&kv->map_lock);
+    int rc = 0;
+    if (kv->map_bytes == seen_bytes) {
+        rc = mdb_env_set_mapsize(kv->env, seen_bytes * 2);
+        if (rc == 0)
+            note_map_size(kv);
+    }
+    rwlock_unlock(&kv->map_lock);
+    return rc == 0 ? 0 : mdb_err(err, rc, "grow map");
+}
+
+/* One attempt; *ret_full tells a full map from other failures. */
+static int write_once(struct kv *kv, kv_write_fn *fn, void *ctx, bool *ret_full, struct err *err)
+{
+    struct kv_txn t = {.kv = kv};
+    *ret_full = false;
+    int rc = mdb_txn_begin(kv->env, NULL, 0, &t.txn);
+    if (rc != 0)
+        return mdb_err(err, rc, "begin");
+    int r = fn(ctx, &t, err);
+    if (r < 0) {
+        mdb_txn_abort(t.txn);
+        *ret_full = t.map_full;
+        return r;
+    }
+    rc = mdb_txn_commit(t.txn);
+    *ret_full = rc == MDB_MAP_FULL;
+    return rc == 0 ? 0 : mdb_err(err, rc, "commit");
+}
+
+int kv_write(struct kv *kv, kv_write_fn *fn, void *ctx, struct err *err)
+{
+    for (;;) {
+        rwlock_rdlock(&kv->map_lock);
+        uint64_t seen_bytes = kv->map_bytes;
+        bool full;
+        int r = write_once(kv, fn, ctx, &full, err);
+        rwlock_unlock(&kv->map_lock);
+        if (r >= 0 || !full)
+            return r;
+        r = grow_map(kv, seen_bytes, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+int kv_get(struct kv_txn *t, unsigned db, struct str_view key, struct str_view *ret,
+           struct err *err)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(t->txn, t->kv->dbis[db], &k, &v);
+    if (rc == MDB_NOTFOUND)
+        return KV_NONE;
+    if (rc != 0)
+        return mdb_err(err, rc, "get");
+    *ret = view_of(v);
+    return KV_OK;
+}
+
+static int write_result(struct kv_txn *t, int rc, const char *what, struct err *err)
+{
+    if (rc == 0)
+        return 0;
+    if (rc == MDB_MAP_FULL)
+        t->map_full = true;
+    return mdb_err(err, rc, what);
+}
+
+int kv_put(struct kv_txn *t, unsigned db, struct str_view key, struct str_view value,
+           struct err *err)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    return write_result(t, mdb_put(t->txn, t->kv->dbis[db], &k, &v, 0), "put", err);
+}
+
+int kv_del(struct kv_txn *t, unsigned db, struct str_view key, struct err *err)
+{
+    MDB_val k = val_of(key);
+    int rc = mdb_del(t->txn, t->kv->dbis[db], &k, NULL);
+    return rc == MDB_NOTFOUND ? KV_NONE : write_result(t, rc, "delete", err);
+}
+
+int kv_cursor_open(struct kv_txn *t, unsigned db, struct kv_cursor *ret, struct err *err)
+{
+    *ret = (struct kv_cursor){0};
+    int rc = mdb_cursor_open(t->txn, t->kv->dbis[db], &ret->c);
+    return rc == 0 ? 0 : mdb_err(err, rc, "cursor");
+}
+
+void kv_cursor_close(struct kv_cursor *c)
+{
+    if (c->c)
+        mdb_cursor_close(c->c);
+    c->c = NULL;
+}
+
+static int cursor_result(struct kv_cursor *c, int rc, MDB_val k, MDB_val v, struct err *err)
+{
+    if (rc == MDB_NOTFOUND)
+        return KV_NONE;
+    if (rc != 0)
+        return mdb_err(err, rc, "cursor");
+    c->key = view_of(k);
+    c->value = view_of(v);
+    return KV_OK;
+}
+
+int kv_seek(struct kv_cursor *c, struct str_view key, struct err *err)
+{
+    MDB_val k = val_of(key), v = {0};
+    int rc = mdb_cursor_get(c->c, &k, &v, key.len ? MDB_SET_RANGE : MDB_FIRST);
+    return cursor_result(c, rc, k, v, err);
+}
+
+int kv_next(struct kv_cursor *c, struct err *err)
+{
+    MDB_val k = {0}, v = {0};
+    int rc = mdb_cursor_get(c->c, &k, &v, MDB_NEXT);
+    return cursor_result(c, rc, k, v, err);
+}
+
+int kv_cursor_del(struct kv_cursor *c, struct err *err)
+{
+    int rc = mdb_cursor_del(c->c, 0);
+    return rc == 0 ? 0 : mdb_err(err, rc, "cursor delete");
+}
