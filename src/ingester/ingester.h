@@ -41,12 +41,13 @@ extern const size_t ingester_conf_n_rows;
 
 /* Borrowed; they outlive the ingester. */
 struct ingester_deps {
-    const char *data_dir; /* common.path_prefix: wal/ and segments/ live below it */
+    const char *data_dir; /* common.path_prefix */
     struct catalog *catalog;
     struct index *index;
     struct segments *segments;
     struct views *views;
-    struct object_store *objects;
+    struct object_store *local;   /* segments of this node alone */
+    struct object_store *objects; /* the object store */
     struct ledger *ledger;
     int64_t period_ns; /* of the period tables, 24 h by default */
 };
