@@ -25,8 +25,8 @@ struct http_request {
     struct str_view path_param;      /* what {name} of the route matched, decoded */
     const struct http_param *params; /* URL query, then a form body; in order, repeats kept */
     size_t n_params;
-    struct str_view body;            /* as received, not decompressed; lives as long as the request */
-    struct arena *arena;             /* dropped with the request */
+    struct str_view body; /* as received, not decompressed; lives as long as the request */
+    struct arena *arena;  /* dropped with the request */
     int64_t arrived_mono_ns;
 };
 
@@ -36,8 +36,8 @@ typedef void http_handler(void *ctx, struct http_request *req);
 enum http_class { HTTP_CLASS_INGEST, HTTP_CLASS_QUERY, HTTP_CLASS_STATUS }; /* pool priority */
 
 struct http_route {
-    const char *path;     /* "/loki/api/v1/label/{name}/values": at most one {..}, one segment */
-    unsigned methods;     /* enum http_method, or-ed */
+    const char *path; /* "/loki/api/v1/label/{name}/values": at most one {..}, one segment */
+    unsigned methods; /* enum http_method, or-ed */
     enum http_class class;
     http_handler *handler;
     void *ctx;

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* application/x-www-form-urlencoded, in a URL or a body.  A broken escape stays as it is. */
+#include "http/request.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct str_view params_decode(struct arena *arena, struct str_view text, bool plus_is_space)
+{
+    if (sv_find_byte(text, '%') == text.len &&
+        (!plus_is_space || sv_find_byte(text, '+') == text.len))
+        return text.len ? text : SV_EMPTY;
+    char *to = arena_alloc(arena, text.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+        if (c == '%' && text.len - i > 2) {
+            int hi = hex_digit(text.p[i + 1]), lo = hex_digit(text.p[i + 2]);
+            if (hi >= 0 && lo >= 0) {
+                c = (char)(hi << 4 | lo);
+                i += 2;
+            }
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        to[n++] = c;
+    }
+    to[n] = '\0';
+    return sv(to, n);
+}
+
+static void push_param(struct params *p, struct arena *arena, struct http_param param)
+{
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 8;
+        struct http_param *v = ARENA_ARRAY(arena, struct http_param, cap);
+        if (p->n)
+            memcpy(v, p->v, p->n * sizeof *v);
+        p->v = v;
+        p->cap = cap;
+    }
+    p->v[p->n++] = param;
+}
+
+bool params_add(struct params *p, struct arena *arena, struct str_view form)
+{
+    while (form.len > 0) {
+        size_t amp = sv_find_byte(form, '&');
+        struct str_view piece = sv_sub(form, 0, amp);
+        form = sv_from(form, amp + 1);
+        if (piece.len == 0)
+            continue;
+        if (p->n == MAX_PARAMS)
+            return false;
+        size_t equals = sv_find_byte(piece, '=');
+        push_param(p, arena,
+                   (struct http_param){
+                       .name = params_decode(arena, sv_sub(piece, 0, equals), true),
+                       .value = params_decode(arena, sv_from(piece, equals + 1), true),
+                   });
+    }
+    return true;
+}
+
+struct str_view http_param_get(const struct http_request *req, struct str_view name)
+{
+    for (size_t i = 0; i < req->n_params; i++)
+        if (sv_eq(req->params[i].name, name))
+            return req->params[i].value;
+    return (struct str_view){NULL, 0};
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The library's own timeout starts anew with each byte, so a client that sends one byte a second
+ * would hold a connection for ever.  Here each connection has a time by which its request must be
+ * complete; whoever is late loses the socket, and the library cleans up. */
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "http/request.h"
+
+#define CHECK_EVERY_NS (200 * NS_PER_MS)
+
+GAUGE_BY(tcp_connections, "loki_tcp_connections", "Open client connections", "protocol");
+COUNTER(cut_connections, "halogi_http_slow_clients_cut_total",
+        "Connections closed because a request was not complete in time");
+
+static void set_deadline_locked(struct connection *c, int64_t in_ns)
+{
+    c->deadline_ns = in_ns == INT64_MAX ? INT64_MAX : clock_mono_ns() + in_ns;
+}
+
+void reaper_set_deadline(struct http_server *s, struct connection *c, int64_t in_ns)
+{
+    MUTEX_GUARD(&s->mu);
+    set_deadline_locked(c, in_ns);
+}
+
+static void connection_open(struct http_server *s, struct MHD_Connection *mhd, void **ret)
+{
+    struct connection *c = mem_zalloc(1, sizeof *c);
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *ret = c;
+    METRIC_ADD(&tcp_connections, 1, SV("http"));
+    MUTEX_GUARD(&s->mu);
+    set_deadline_locked(c, s->read_timeout_ns);
+    c->next = s->connections;
+    if (c->next)
+        c->next->prev = c;
+    s->connections = c;
+}
+
+static void connection_closed(struct http_server *s, struct connection *c)
+{
+    METRIC_ADD(&tcp_connections, -1, SV("http"));
+    mutex_lock(&s->mu); /* from here on the descriptor may be another's */
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        s->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    mutex_unlock(&s->mu);
+    free(c);
+}
+
+void reaper_on_connection(void *server, struct MHD_Connection *mhd, void **connection,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_open(server, mhd, connection);
+    else if (*connection)
+        connection_closed(server, *connection);
+}
+
+static void cut_late_locked(struct http_server *s)
+{
+    int64_t now_ns = clock_mono_ns();
+    for (struct connection *c = s->connections; c; c = c->next) {
+        if (c->cut || c->deadline_ns > now_ns)
+            continue;
+        c->cut = true;
+        shutdown(c->fd, SHUT_RDWR);
+        metric_add(&cut_connections, 1);
+    }
+}
+
+static void reaper_main(void *ctx)
+{
+    struct http_server *s = ctx;
+    mutex_lock(&s->mu);
+    while (!s->reaper_stop) {
+        cut_late_locked(s);
+        cond_wait_for(&s->reaper_wake, &s->mu, CHECK_EVERY_NS);
+    }
+    mutex_unlock(&s->mu);
+}
+
+int reaper_start(struct http_server *s, struct err *err)
+{
+    return thread_start(&s->reaper, "http-reaper", reaper_main, s, err);
+}
+
+void reaper_end(struct http_server *s)
+{
+    mutex_lock(&s->mu);
+    s->reaper_stop = true;
+    cond_broadcast(&s->reaper_wake);
+    mutex_unlock(&s->mu);
+    thread_join(&s->reaper);
+}
