@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* directory.h - one index row: which rows of a segment part belong to which series.
+ * Packed in groups of 64 series in number order, with a table of groups in front, so that a query
+ * for a few series decodes a few groups.  Every group has its own checksum.
+ * Threads: pure. */
+#pragma once
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "chunk/segment.h"
+
+struct directory_series {
+    uint32_t sid;
+    const struct segment_run *runs;
+    size_t n_runs; /* at least 1 */
+};
+/* v ascending by sid, each once; run times lie within min..max. */
+void directory_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
+                      const struct directory_series *v, size_t n);
+
+/* An opened row; borrows it. */
+struct directory {
+    int64_t min_ts_ns, max_ts_ns;
+    uint32_t n_series, n_groups;
+    struct str_view table, groups;
+};
+/* Checks the header and the table of groups. */
+int directory_open(struct directory *ret, struct str_view row, struct err *err);
+/* A run of series wanted[at]. */
+typedef void directory_run_fn(void *ctx, size_t at, const struct segment_run *run);
+/* All runs of the wanted series (ascending numbers), by series. */
+int directory_select(const struct directory *d, const uint32_t *wanted, size_t n_wanted,
+                     directory_run_fn *fn, void *ctx, struct err *err);
