@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "querier/range_leaf.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "querier/window.h"
+
+enum { PAGE_STEPS = 64 };
+
+struct eval_grid eval_grid_of(int64_t start_ns, int64_t end_ns, int64_t step_ns)
+{
+    if (step_ns <= 0 || end_ns <= start_ns)
+        return (struct eval_grid){start_ns, 1, 1};
+    __int128 span = (__int128)end_ns - start_ns;
+    return (struct eval_grid){start_ns, step_ns, (size_t)(span / step_ns) + 1};
+}
+
+void range_leaf_init(struct range_leaf *l, const struct range_agg *agg,
+                     const struct eval_grid *grid, struct query_control *control)
+{
+    *l = (struct range_leaf){
+        .grid = *grid,
+        .op = agg->op,
+        .param = agg->param,
+        .range_ns = agg->range_ns,
+        .offset_ns = agg->offset_ns,
+        .unwraps = agg->unwrap.present && agg->op != RANGE_ABSENT,
+        .control = control,
+    };
+    series_set_init(&l->set);
+    l->page_steps = grid->n < PAGE_STEPS ? grid->n : PAGE_STEPS;
+    l->n_pages = (grid->n + l->page_steps - 1) / l->page_steps;
+}
+
+void range_leaf_deinit(struct range_leaf *l)
+{
+    if (!l)
+        return;
+    uint64_t samples = 0;
+    for (size_t i = 0; i < l->n_series; i++) {
+        samples += l->series[i].cap_samples * sizeof(struct sample);
+        free(l->series[i].samples);
+    }
+    if (l->control)
+        query_release(l->control, samples + l->charged_bytes + l->cap_window * sizeof(double));
+    free(l->series);
+    free(l->order);
+    free(l->window);
+    arena_deinit(&l->pages);
+    series_set_deinit(&l->set);
+    buf_deinit(&l->error_text);
+    *l = (struct range_leaf){0};
+}
+
+static bool wants_bytes(const struct range_leaf *l)
+{
+    return l->op == RANGE_BYTES || l->op == RANGE_BYTES_RATE;
+}
+
+static int64_t clamp(__int128 v, int64_t lo, int64_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : (int64_t)v;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* The windows of ts as an interval of steps, before it is cut to the grid: [first, last].  Both
+ * rise with ts, so equal values at two times hold for all times between them. */
+static void raw_steps(const struct range_leaf *l, int64_t ts_ns, int64_t *first, int64_t *last)
+{
+    __int128 enters = (__int128)ts_ns + l->offset_ns - l->grid.start_ns;
+    __int128 leaves = enters + l->range_ns - 1;
+    int64_t n = (int64_t)l->grid.n, step = l->grid.step_ns;
+    int64_t span = clamp((__int128)n * step, 0, INT64_MAX);
+    *first = floor_div(clamp(enters, -step, span) - 1, step) + 1;
+    *last = floor_div(clamp(leaves, -step, span), step);
+    if (*first < 0)
+        *first = 0;
+    if (*last >= n)
+        *last = n - 1;
+}
+
+bool range_leaf_steps(const struct range_leaf *l, int64_t ts_ns, size_t *ret_first,
+                      size_t *ret_last)
+{
+    int64_t first, last;
+    raw_steps(l, ts_ns, &first, &last);
+    if (last < first)
+        return false;
+    *ret_first = (size_t)first;
+    *ret_last = (size_t)last;
+    return true;
+}
+
+bool range_leaf_same_steps(const struct range_leaf *l, int64_t min_ns, int64_t max_ns)
+{
+    int64_t first_a, last_a, first_b, last_b;
+    raw_steps(l, min_ns, &first_a, &last_a);
+    raw_steps(l, max_ns, &first_b, &last_b);
+    return first_a == first_b && last_a == last_b;
+}
+
+bool range_leaf_bounds(const struct range_leaf *l, int64_t *ret_min_ns, int64_t *ret_max_ns)
+{
+    __int128 end = (__int128)eval_grid_at(&l->grid, l->grid.n - 1) - l->offset_ns;
+    __int128 start = (__int128)l->grid.start_ns - l->offset_ns - l->range_ns + 1;
+    if (l->range_ns <= 0 || start > INT64_MAX || end < INT64_MIN)
+        return false;
+    *ret_min_ns = clamp(start, INT64_MIN, INT64_MAX);
+    *ret_max_ns = clamp(end, INT64_MIN, INT64_MAX);
+    return true;
+}
+
+/* What set, series and pages hold now is charged as one sum. */
+static int charge_growth(struct range_leaf *l, struct err *err)
+{
+    if (!l->control)
+        return 0;
+    uint64_t now =
+        series_set_bytes(&l->set) + l->cap_series * sizeof *l->series + l->pages.used_bytes;
+    if (now <= l->charged_bytes)
+        return 0;
+    int r = query_charge(l->control, now - l->charged_bytes, err);
+    if (r == 0)
+        l->charged_bytes = now;
+    return r;
+}
+
+static int cover_set(struct range_leaf *l, struct err *err)
+{
+    if (l->n_series == l->set.n)
+        return 0;
+    if (l->set.n > l->cap_series)
+        l->series = mem_grow(l->series, &l->cap_series, l->set.n, sizeof *l->series);
+    while (l->n_series < l->set.n)
+        l->series[l->n_series++] = (struct leaf_series){0};
+    return charge_growth(l, err);
+}
+
+int range_leaf_series(struct range_leaf *l, struct labels labels, uint32_t *ret, struct err *err)
+{
+    *ret = series_set_add(&l->set, labels);
+    return cover_set(l, err);
+}
+
+static int64_t *page_of(struct range_leaf *l, struct leaf_series *s, size_t k)
+{
+    if (!s->pages)
+        s->pages = ARENA_ARRAY(&l->pages, int64_t *, l->n_pages);
+    int64_t **page = &s->pages[k / l->page_steps];
+    if (!*page)
+        *page = ARENA_ARRAY(&l->pages, int64_t, l->page_steps * (wants_bytes(l) ? 2 : 1));
+    return *page;
+}
+
+static void add_difference(struct range_leaf *l, struct leaf_series *s, size_t k, int64_t n,
+                           int64_t bytes)
+{
+    int64_t *page = page_of(l, s, k);
+    page[k % l->page_steps] += n;
+    if (wants_bytes(l))
+        page[l->page_steps + k % l->page_steps] += bytes;
+}
+
+int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t n,
+                     uint64_t bytes, struct err *err)
+{
+    assert(series < l->n_series && !l->unwraps);
+    size_t first, last;
+    if (!range_leaf_steps(l, ts_ns, &first, &last))
+        return 0;
+    struct leaf_series *s = &l->series[series];
+    add_difference(l, s, first, (int64_t)n, (int64_t)bytes);
+    if (last + 1 < l->grid.n)
+        add_difference(l, s, last + 1, -(int64_t)n, -(int64_t)bytes);
+    return l->pages.used_bytes + series_set_bytes(&l->set) > l->charged_bytes
+               ? charge_growth(l, err)
+               : 0;
+}
+
+int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t order,
+                      double value, struct err *err)
+{
+    assert(series < l->n_series && l->unwraps);
+    size_t first, last;
+    if (!range_leaf_steps(l, ts_ns, &first, &last))
+        return 0;
+    struct leaf_series *s = &l->series[series];
+    if (s->n_samples == s->cap_samples) {
+        size_t before = s->cap_samples;
+        s->samples = mem_grow(s->samples, &s->cap_samples, s->n_samples + 1, sizeof *s->samples);
+        int r = l->control
+                    ? query_charge(l->control, (s->cap_samples - before) * sizeof *s->samples, err)
+                    : 0;
+        if (r < 0) {
+            s->cap_samples = before; /* what deinit gives back; the samples stay within it */
+            return r;
+        }
+    }
+    s->samples[s->n_samples++] = (struct sample){ts_ns, order, value};
+    return 0;
+}
+
+static void put_error_text(struct buf *out, struct str_view error, struct labels labels)
+{
+    buf_printf(out, "pipeline error: '%.*s' for series: '", SV_ARG(error));
+    labels_print(out, labels);
+    buf_printf(out,
+               "'.\nUse a label filter to intentionally skip this error. (e.g | "
+               "__error__!=\"%.*s\").\nTo skip all potential errors you can match empty "
+               "errors.(e.g __error__=\"\")\nThe label filter can also be specified after unwrap. "
+               "(e.g | unwrap latency | __error__=\"\" )\n",
+               SV_ARG(error));
+}
+
+/* Of several errors the earliest is told, of equal times the smallest text: always the same. */
+static void keep_error(struct range_leaf *l, int64_t ts_ns, struct buf *take_text)
+{
+    if (!l->has_error || ts_ns < l->error_ts_ns ||
+        (ts_ns == l->error_ts_ns && sv_cmp(buf_view(take_text), buf_view(&l->error_text)) < 0)) {
+        struct buf old = l->error_text;
+        l->error_text = *take_text;
+        *take_text = old;
+        l->error_ts_ns = ts_ns;
+    }
+    l->has_error = true;
+}
+
+void range_leaf_error(struct range_leaf *l, int64_t ts_ns, struct str_view error,
+                      struct labels labels)
+{
+    size_t first, last;
+    if (!range_leaf_steps(l, ts_ns, &first, &last) || (l->has_error && ts_ns > l->error_ts_ns))
+        return;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+    put_error_text(&text, error, labels);
+    keep_error(l, ts_ns, &text);
+}
+
+static int merge_series(struct range_leaf *l, uint32_t to, const struct range_leaf *from,
+                        const struct leaf_series *s, struct err *err)
+{
+    for (size_t p = 0; s->pages && p < l->n_pages; p++) {
+        if (!s->pages[p])
+            continue;
+        int64_t *page = page_of(l, &l->series[to], p * l->page_steps);
+        for (size_t i = 0; i < l->page_steps * (wants_bytes(l) ? 2 : 1); i++)
+            page[i] += s->pages[p][i];
+    }
+    for (size_t i = 0; i < s->n_samples; i++) {
+        const struct sample *x = &s->samples[i];
+        int r = range_leaf_sample(l, to, x->ts_ns, x->order, x->value, err);
+        if (r < 0)
+            return r;
+    }
+    return charge_growth(l, err);
+}
+
+int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < from->n_series && r == 0; i++) {
+        uint32_t to = series_set_add_encoded(&l->set, from->set.v[i].encoded);
+        if ((r = cover_set(l, err)) == 0)
+            r = merge_series(l, to, from, &from->series[i], err);
+    }
+    if (from->has_error)
+        keep_error(l, from->error_ts_ns, &from->error_text);
+    range_leaf_deinit(from);
+    return r;
+}
+
+/* ---- evaluation ---- */
+
+static int by_labels(const void *a, const void *b, void *ctx)
+{
+    const struct series_set *set = ctx;
+    return labels_cmp(set->v[*(const uint32_t *)a].labels, set->v[*(const uint32_t *)b].labels);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct sample *x = a, *y = b;
+    if (x->ts_ns != y->ts_ns)
+        return x->ts_ns < y->ts_ns ? -1 : 1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static void sort_samples(struct leaf_series *s)
+{
+    for (size_t i = 1; i < s->n_samples; i++)
+        if (by_time(&s->samples[i - 1], &s->samples[i]) > 0) {
+            qsort(s->samples, s->n_samples, sizeof *s->samples, by_time);
+            return;
+        }
+}
+
+int range_leaf_finish(struct range_leaf *l, struct err *err)
+{
+    if (l->has_error)
+        return err_set(err, ERR_INVALID, "%.*s", SV_ARG(buf_view(&l->error_text)));
+    l->order = mem_alloc((l->n_series + 1) * sizeof *l->order);
+    size_t most = 0;
+    for (size_t i = 0; i < l->n_series; i++) {
+        l->order[i] = (uint32_t)i;
+        sort_samples(&l->series[i]);
+        if (l->series[i].n_samples > most)
+            most = l->series[i].n_samples;
+    }
+    qsort_r(l->order, l->n_series, sizeof *l->order, by_labels, &l->set);
+    if (l->op != RANGE_QUANTILE)
+        return 0;
+    int r = l->control ? query_charge(l->control, most * sizeof(double), err) : 0;
+    if (r < 0)
+        return r;
+    l->cap_window = most;
+    l->window = mem_alloc((most + 1) * sizeof(double));
+    return 0;
+}
+
+static bool step_counts(struct range_leaf *l, struct leaf_series *s, size_t k, double *ret)
+{
+    const int64_t *page = s->pages ? s->pages[k / l->page_steps] : NULL;
+    if (page) {
+        s->count += page[k % l->page_steps];
+        if (wants_bytes(l))
+            s->bytes += page[l->page_steps + k % l->page_steps];
+    }
+    double v = (double)(wants_bytes(l) ? s->bytes : s->count);
+    if (l->op == RANGE_RATE || l->op == RANGE_BYTES_RATE)
+        v /= (double)l->range_ns / NS_PER_S;
+    *ret = v;
+    return s->count > 0;
+}
+
+static bool step_samples(struct range_leaf *l, struct leaf_series *s, size_t k, double *ret)
+{
+    int64_t end = clamp((__int128)eval_grid_at(&l->grid, k) - l->offset_ns, INT64_MIN, INT64_MAX);
+    int64_t start = clamp((__int128)end - l->range_ns, INT64_MIN, INT64_MAX);
+    while (s->hi < s->n_samples && s->samples[s->hi].ts_ns <= end)
+        s->hi++;
+    while (s->lo < s->hi && s->samples[s->lo].ts_ns <= start)
+        s->lo++;
+    if (s->lo == s->hi)
+        return false;
+    struct window w = {s->samples + s->lo, s->hi - s->lo, start, end, l->range_ns};
+    *ret = window_value(l->op, l->param, &w, l->window);
+    return true;
+}
+
+void range_leaf_step(struct range_leaf *l, size_t k, range_value_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < l->n_series; i++) {
+        struct leaf_series *s = &l->series[l->order[i]];
+        double v;
+        if (l->unwraps ? step_samples(l, s, k, &v) : step_counts(l, s, k, &v))
+            fn(ctx, l->order[i], v);
+    }
+}
