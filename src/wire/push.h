@@ -26,7 +26,8 @@ enum push_format {
 };
 enum push_coding { PUSH_CODING_NONE = 0, PUSH_CODING_GZIP = 1, PUSH_CODING_DEFLATE = 2 };
 
-/* What normalisation depends on.  Lists are in order of preference. */
+/* What normalisation depends on.  Lists are in order of preference.  Made by one of the two
+ * functions below. */
 struct push_names {
     const struct str_view *v;
     size_t n;
@@ -34,6 +35,7 @@ struct push_names {
 struct push_generic_field {
     struct str_view name;
     struct push_names fields;
+    struct level_names *line_names; /* made from fields */
 };
 struct push_policy {
     struct push_names discover_service_name; /* empty: off */
@@ -47,7 +49,7 @@ struct push_policy {
     uint32_t log_level_json_depth;
     const struct push_generic_field *generic_fields;
     size_t n_generic_fields;
-    struct level_names *level_names; /* made from log_level_fields; NULL: made for each call */
+    struct level_names *level_names; /* made from log_level_fields */
 };
 /* Borrows the limits' strings; arrays in the arena. */
 void push_policy_of_limits(const struct limits *l, struct arena *a, struct push_policy *ret);

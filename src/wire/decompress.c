@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/decompress.h"
+
+#include <snappy-c.h>
+#include <zlib.h>
+
+#include "base/bytes.h"
+
+static int too_large(struct err *err, uint64_t got, uint64_t max)
+{
+    return err_set(err, ERR_TOO_LARGE,
+                   "decompressed message size too large than max (%llu vs %llu); see "
+                   "distributor.max_decompressed_size",
+                   (unsigned long long)got, (unsigned long long)max);
+}
+
+/* --- snappy ----------------------------------------------------------------------------- */
+
+/* A copy element of three bytes yields at most 64, so no block grows more than this. */
+enum { SNAPPY_MAX_RATIO = 22 };
+
+bool snappy_claimed_bytes(struct str_view in, uint64_t *ret)
+{
+    struct reader r = reader_of(in);
+    *ret = rd_varint(&r);
+    return !r.bad && *ret <= UINT32_MAX;
+}
+
+int decompress_snappy(struct str_view in, uint64_t max_bytes, struct arena *a, struct str_view *ret,
+                      struct err *err)
+{
+    uint64_t claimed;
+    if (!snappy_claimed_bytes(in, &claimed))
+        return err_set(err, ERR_INVALID, "snappy: corrupt input");
+    if (claimed > max_bytes)
+        return too_large(err, claimed, max_bytes);
+    if (claimed > (uint64_t)in.len * SNAPPY_MAX_RATIO)
+        return err_set(err, ERR_INVALID, "snappy: corrupt input");
+    size_t len = (size_t)claimed;
+    char *out = arena_alloc(a, len);
+    if (snappy_uncompress(in.p, in.len, out, &len) != SNAPPY_OK || len != claimed)
+        return err_set(err, ERR_INVALID, "snappy: corrupt input");
+    *ret = sv(out, len);
+    return 0;
+}
+
+/* --- gzip and deflate ------------------------------------------------------------------- */
+
+enum { WINDOW_GZIP = 15 + 16, WINDOW_RAW = -15 };
+
+struct inflating {
+    z_stream z;
+    char *out;
+    uint64_t cap, len, max_bytes;
+    struct arena *a;
+};
+
+/* Room for more output; the old piece stays in the arena until the request ends. */
+static int grow(struct inflating *f, struct err *err)
+{
+    if (f->cap > f->max_bytes)
+        return too_large(err, f->cap, f->max_bytes);
+    uint64_t cap = f->cap * 2;
+    if (cap > f->max_bytes + 1)
+        cap = f->max_bytes + 1; /* one over: a longer text shows itself */
+    char *out = arena_alloc(f->a, (size_t)cap);
+    memcpy(out, f->out, (size_t)f->len);
+    f->out = out;
+    f->cap = cap;
+    return 0;
+}
+
+static int inflate_some(struct inflating *f, struct str_view *rest)
+{
+    enum { PIECE = 1 << 30 };
+    size_t in = rest->len < PIECE ? rest->len : PIECE;
+    uint64_t room = f->cap - f->len < PIECE ? f->cap - f->len : PIECE;
+    memcpy(&f->z.next_in, &rest->p, sizeof rest->p); /* zlib's pointer is not const */
+    f->z.avail_in = (uInt)in;
+    f->z.next_out = (Bytef *)f->out + f->len;
+    f->z.avail_out = (uInt)room;
+    int r = inflate(&f->z, Z_NO_FLUSH);
+    *rest = sv_from(*rest, in - f->z.avail_in);
+    f->len += room - f->z.avail_out;
+    return r;
+}
+
+static int inflate_all(struct inflating *f, struct str_view in, bool gzip, struct err *err)
+{
+    const char *name = gzip ? "gzip" : "flate";
+    bool in_header = true;
+    for (;;) {
+        int r = inflate_some(f, &in);
+        if (r == Z_STREAM_END) {
+            if (!gzip || in.len == 0)
+                return 0;
+            inflateReset(&f->z);
+            in_header = true;
+        } else if (r == Z_MEM_ERROR) {
+            return err_set(err, ERR_UNAVAILABLE, "%s: no memory", name);
+        } else if (r != Z_OK && r != Z_BUF_ERROR) {
+            bool header = in_header && gzip && f->z.total_out == 0 && f->z.total_in < 10;
+            return err_set(err, ERR_INVALID, "%s: %s", name,
+                           header ? "invalid header" : "corrupt input");
+        } else if (f->len == f->cap) {
+            r = grow(f, err);
+            if (r < 0)
+                return r;
+        } else if (in.len == 0) {
+            return err_set(err, ERR_INVALID, "unexpected EOF");
+        }
+    }
+}
+
+/* The last four bytes of a gzip member say how long its text was: a hint, no more. */
+static uint64_t first_capacity(struct str_view in, bool gzip, uint64_t max_bytes)
+{
+    uint64_t cap = (uint64_t)in.len * 4 + 256;
+    if (gzip && in.len >= 18) {
+        uint64_t said = ld_le32(in.p + in.len - 4);
+        if (said <= (uint64_t)in.len * 64)
+            cap = said + 1;
+    }
+    return cap < max_bytes + 1 ? cap : max_bytes + 1;
+}
+
+static int decompress_zlib(struct str_view in, bool gzip, uint64_t max_bytes, struct arena *a,
+                           struct str_view *ret, struct err *err)
+{
+    struct inflating f = {.max_bytes = max_bytes, .a = a};
+    if (in.len == 0)
+        return err_set(err, ERR_INVALID, gzip ? "EOF" : "unexpected EOF");
+    if (inflateInit2(&f.z, gzip ? WINDOW_GZIP : WINDOW_RAW) != Z_OK)
+        return err_set(err, ERR_UNAVAILABLE, "inflate: no memory");
+    f.cap = first_capacity(in, gzip, max_bytes);
+    f.out = arena_alloc(a, (size_t)f.cap);
+    int r = inflate_all(&f, in, gzip, err);
+    inflateEnd(&f.z);
+    if (r == 0 && f.len > max_bytes)
+        r = too_large(err, f.len, max_bytes);
+    if (r == 0)
+        *ret = sv(f.out, (size_t)f.len);
+    return r;
+}
+
+int decompress_gzip(struct str_view in, uint64_t max_bytes, struct arena *a, struct str_view *ret,
+                    struct err *err)
+{
+    return decompress_zlib(in, true, max_bytes, a, ret, err);
+}
+
+int decompress_deflate(struct str_view in, uint64_t max_bytes, struct arena *a,
+                       struct str_view *ret, struct err *err)
+{
+    return decompress_zlib(in, false, max_bytes, a, ret, err);
+}
