@@ -56,6 +56,8 @@ static inline bool next_field(struct message *m, struct field *f)
     if (m->p == m->end || m->bad)
         return false;
     uint64_t tag = take_varint(m);
+    f->varint = 0;
+    f->bytes = SV_EMPTY;
     f->number = (uint32_t)(tag >> 3);
     f->type = (enum wire_type)(tag & 7);
     if (tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
@@ -209,22 +211,22 @@ static int read_stream(struct push_builder *b, struct str_view bytes)
     int r = count_entries(b, bytes, &n, &text);
     if (r == 0)
         r = push_charge(b, n, sizeof(struct push_entry));
-                        if (r < 0)
-                            return r;
-                        r = labels_parse(b->a, text, &labels, &n_labels, b->err);
-                        if (r < 0)
-                            return err_context(b->err, r, "couldn't parse labels");
-                        struct push_entry *entries = arena_alloc(b->a, n * sizeof *entries);
-                        struct message m = message_of(bytes);
-                        struct field f;
-                        while (next_field(&m, &f)) {
-                            if (f.number != 2)
-                                continue;
-                            r = read_entry(b, f.bytes, &entries[at++]);
-                            if (r < 0)
-                                return r;
-                        }
-                        return push_add_stream(b, labels, n_labels, entries, n);
+    if (r < 0)
+        return r;
+    r = labels_parse(b->a, text, &labels, &n_labels, b->err);
+    if (r < 0)
+        return err_context(b->err, r, "couldn't parse labels");
+    struct push_entry *entries = arena_alloc(b->a, n * sizeof *entries);
+    struct message m = message_of(bytes);
+    struct field f;
+    while (next_field(&m, &f)) {
+        if (f.number != 2)
+            continue;
+        r = read_entry(b, f.bytes, &entries[at++]);
+        if (r < 0)
+            return r;
+    }
+    return push_add_stream(b, labels, n_labels, entries, n);
 }
 
 int push_decode_proto(struct push_builder *b, struct str_view body)
