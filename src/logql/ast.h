@@ -15,7 +15,7 @@
 
 enum {
     LOGQL_MAX_QUERY_BYTES = 131071,
-    LOGQL_MAX_DEPTH = 2000,
+    LOGQL_MAX_DEPTH = 1000,
 };
 
 /* ---- log pipelines ---- */
