@@ -29,3 +29,5 @@ void substr_deinit(struct substr_needle *n);
 /* Offset of the first occurrence at or after `from`, or SIZE_MAX.  The empty needle is at `from`
  * when from <= len. */
 size_t substr_find(const struct substr_needle *n, struct str_view haystack, size_t from);
+/* The same without vector instructions: for tests. */
+size_t substr_find_portable(const struct substr_needle *n, struct str_view haystack, size_t from);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dfa.h - yes or no at a table look-up per byte: a DFA whose states are made when first met.
+ * The table is bounded; full, it starts over, and when that happens too often the caller is told to
+ * use the NFA.  A state knows what stands before it; assertions about what comes next are resolved
+ * by the rune that follows (or the end), so a match shows one step late.
+ * Threads: a dfa belongs to one thread. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str_view.h"
+#include "regex/prog.h"
+
+struct dfa;
+
+enum dfa_verdict { DFA_NO, DFA_YES, DFA_GAVE_UP };
+
+struct dfa *dfa_new(const struct prog *p); /* p must outlive every call, not the dfa */
+void dfa_free(struct dfa *d);
+size_t dfa_used_bytes(const struct dfa *d);
+
+/* Whether the program matches in text. */
+enum dfa_verdict dfa_search(struct dfa *d, const struct prog *p, struct str_view text);
+/* The first line at or after `from` (a line start) that matches as a text of its own; its start
+ * into *ret_line_start.  GAVE_UP: lines before *ret_line_start do not match. */
+enum dfa_verdict dfa_find_line(struct dfa *d, const struct prog *p, struct str_view block,
+                               size_t from, size_t *ret_line_start);

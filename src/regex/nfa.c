@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "regex/nfa.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+
+enum { MAX_VISITED_BITS = 1 << 21, IS_RESTORE = 1 << 30 };
+
+void nfa_deinit(struct nfa *nfa)
+{
+    struct nfa_threads *lists[] = {&nfa->now, &nfa->next};
+    for (int i = 0; i < 2; i++) {
+        free(lists[i]->dense);
+        free(lists[i]->sparse);
+        free(lists[i]->slots);
+    }
+    free(nfa->jobs);
+    free(nfa->visited);
+    free(nfa->best);
+    free(nfa->path);
+    *nfa = (struct nfa){0};
+}
+
+static bool is_word_byte(struct str_view text, size_t at)
+{
+    unsigned char c = at < text.len ? (unsigned char)text.p[at] : 0;
+    return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+static bool holds(unsigned wanted, struct str_view text, size_t at)
+{
+    unsigned have = 0;
+    if (at == 0)
+        have |= AT_BEGIN_TEXT | AT_BEGIN_LINE;
+    else if (text.p[at - 1] == '\n')
+        have |= AT_BEGIN_LINE;
+    if (at == text.len)
+        have |= AT_END_TEXT | AT_END_LINE;
+    else if (text.p[at] == '\n')
+        have |= AT_END_LINE;
+    bool before = at > 0 && is_word_byte(text, at - 1);
+    have |= before != is_word_byte(text, at) ? AT_WORD_EDGE : AT_NO_WORD_EDGE;
+    return (wanted & ~have) == 0;
+}
+
+static inline void push_job(struct nfa *nfa, uint32_t pc, size_t at)
+{
+    if (nfa->n_jobs == nfa->cap_jobs)
+        nfa->jobs = mem_grow(nfa->jobs, &nfa->cap_jobs, nfa->n_jobs + 1, sizeof *nfa->jobs);
+    nfa->jobs[nfa->n_jobs++] = (struct nfa_job){pc, at};
+}
+
+/* ---- backtracking ---- */
+
+struct walk {
+    struct nfa *nfa;
+    const struct prog *p;
+    struct str_view text;
+    size_t from; /* visited bits count from here */
+    size_t *slots;
+    size_t n_slots;
+};
+
+/* Marks (pc, at); false when it was marked before. */
+static inline bool first_visit(struct walk *w, uint32_t pc, size_t at)
+{
+    uint32_t join = w->p->join[pc];
+    if (join == NO_JOIN)
+        return true;
+    size_t bit = (at - w->from) * w->p->n_joins + join;
+    uint64_t mask = (uint64_t)1 << bit % 64;
+    if (w->nfa->visited[bit / 64] & mask)
+        return false;
+    w->nfa->visited[bit / 64] |= mask;
+    return true;
+}
+
+/* Follows one path until it matches or ends, leaving the other branches as jobs. */
+static bool follow(struct walk *w, uint32_t pc, size_t at)
+{
+    const struct prog *p = w->p;
+    while (first_visit(w, pc, at)) {
+        struct inst in = p->insts[pc];
+        unsigned width;
+        switch ((enum inst_op)in.op) {
+        case INST_MATCH:
+            return true;
+        case INST_CLASS:
+        case INST_SET:
+            if (at == w->text.len)
+                return false;
+            if (!prog_takes(p, in, prog_class_at(p, w->text.p + at, w->text.len - at, &width)))
+                return false;
+            at += width;
+            break;
+        case INST_ALT:
+            push_job(w->nfa, in.arg, at);
+            break;
+        case INST_ASSERT:
+            if (!holds(in.arg, w->text, at))
+                return false;
+            break;
+        case INST_SAVE:
+            if (in.arg < w->n_slots) {
+                push_job(w->nfa, in.arg | IS_RESTORE, w->slots[in.arg]);
+                w->slots[in.arg] = at;
+            }
+            break;
+        }
+        pc = in.next;
+    }
+    return false;
+}
+
+static bool backtrack_at(struct walk *w, size_t at)
+{
+    struct nfa *nfa = w->nfa;
+    nfa->n_jobs = 0;
+    push_job(nfa, w->p->start, at);
+    while (nfa->n_jobs > 0) {
+        struct nfa_job job = nfa->jobs[--nfa->n_jobs];
+        if (job.pc & IS_RESTORE)
+            w->slots[job.pc & ~(uint32_t)IS_RESTORE] = job.at;
+        else if (follow(w, job.pc, job.at))
+            return true;
+    }
+    return false;
+}
+
+static void no_slots(size_t *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        slots[i] = SIZE_MAX;
+}
+
+static size_t visited_bits(const struct prog *p, struct str_view text, size_t from)
+{
+    return (text.len - from + 1) * p->n_joins;
+}
+
+bool nfa_search_backtrack(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
+                          size_t *slots, size_t n_slots)
+{
+    size_t words = visited_bits(p, text, from) / 64 + 1;
+    nfa->visited = mem_grow(nfa->visited, &nfa->cap_visited, words, sizeof *nfa->visited);
+    memset(nfa->visited, 0, words * sizeof *nfa->visited);
+    struct walk w = {nfa, p, text, from, slots, n_slots};
+    no_slots(slots, n_slots);
+    for (size_t at = from; at <= text.len;) {
+        if (p->anchored_start && at > 0)
+            return false;
+        if (backtrack_at(&w, at))
+            return true;
+        uint32_t rune;
+        unsigned width = utf8_decode(text.p + at, text.len - at, &rune);
+        at += width ? width : 1;
+    }
+    return false;
+}
+
+/* ---- threads in lockstep ---- */
+
+static void reserve_threads(struct nfa *nfa, const struct prog *p, size_t n_slots)
+{
+    struct nfa_threads *lists[] = {&nfa->now, &nfa->next};
+    bool grow_insts = nfa->cap_insts < p->n_insts;
+    bool grow_slots = nfa->cap_slots < p->n_insts * n_slots;
+    for (int i = 0; i < 2; i++) {
+        if (grow_insts) {
+            lists[i]->dense = mem_realloc(lists[i]->dense, p->n_insts * sizeof(uint32_t));
+            free(lists[i]->sparse);
+            lists[i]->sparse = mem_zalloc(p->n_insts, sizeof(uint32_t));
+        }
+        if (grow_slots)
+            lists[i]->slots = mem_realloc(lists[i]->slots, p->n_insts * n_slots * sizeof(size_t));
+        lists[i]->n = 0;
+    }
+    if (grow_insts)
+        nfa->cap_insts = p->n_insts;
+    if (grow_slots)
+        nfa->cap_slots = p->n_insts * n_slots;
+    if (nfa->cap_best < n_slots) {
+        nfa->best = mem_realloc(nfa->best, n_slots * sizeof(size_t));
+        nfa->path = mem_realloc(nfa->path, n_slots * sizeof(size_t));
+        nfa->cap_best = n_slots;
+    }
+}
+
+static bool has_thread(const struct nfa_threads *t, uint32_t pc)
+{
+    return t->sparse[pc] < t->n && t->dense[t->sparse[pc]] == pc;
+}
+
+/* Adds pc and all that it reaches without reading, best first; nfa->path holds the slots. */
+static void add_thread(struct walk *w, struct nfa_threads *t, uint32_t start, size_t at)
+{
+    struct nfa *nfa = w->nfa;
+    size_t base = nfa->n_jobs;
+    push_job(nfa, start, at);
+    while (nfa->n_jobs > base) {
+        struct nfa_job job = nfa->jobs[--nfa->n_jobs];
+        if (job.pc & IS_RESTORE) {
+            nfa->path[job.pc & ~(uint32_t)IS_RESTORE] = job.at;
+            continue;
+        }
+        uint32_t pc = job.pc;
+        while (!has_thread(t, pc)) {
+            struct inst in = w->p->insts[pc];
+            t->sparse[pc] = (uint32_t)t->n;
+            t->dense[t->n] = pc;
+            if (in.op == INST_ALT) {
+                push_job(nfa, in.arg, at);
+            } else if (in.op == INST_SAVE && in.arg < w->n_slots) {
+                push_job(nfa, in.arg | IS_RESTORE, nfa->path[in.arg]);
+                nfa->path[in.arg] = at;
+            } else if (in.op == INST_ASSERT && !holds(in.arg, w->text, at)) {
+                t->n++;
+                break;
+            } else if (in.op == INST_CLASS || in.op == INST_SET || in.op == INST_MATCH) {
+                if (w->n_slots > 0)
+                    memcpy(t->slots + t->n * w->n_slots, nfa->path, w->n_slots * sizeof(size_t));
+                t->n++;
+                break;
+            }
+            t->n++;
+            pc = in.next;
+        }
+    }
+}
+
+/* Moves the threads of `now` over the rune at `at`.  True when one of them has matched: its slots
+ * are in nfa->best, and those that it is preferred to are gone. */
+static bool step_threads(struct walk *w, size_t at, unsigned *ret_width)
+{
+    struct nfa *nfa = w->nfa;
+    const struct prog *p = w->p;
+    bool at_end = at == w->text.len;
+    *ret_width = 1;
+    uint32_t class = at_end ? 0 : prog_class_at(p, w->text.p + at, w->text.len - at, ret_width);
+    for (size_t i = 0; i < nfa->now.n; i++) {
+        struct inst in = p->insts[nfa->now.dense[i]];
+        const size_t *slots = nfa->now.slots + i * w->n_slots;
+        if (in.op == INST_MATCH) {
+            if (w->n_slots > 0)
+                memcpy(nfa->best, slots, w->n_slots * sizeof(size_t));
+            return true;
+        }
+        if ((in.op != INST_CLASS && in.op != INST_SET) || at_end || !prog_takes(p, in, class))
+            continue;
+        if (w->n_slots > 0)
+            memcpy(nfa->path, slots, w->n_slots * sizeof(size_t));
+        add_thread(w, &nfa->next, in.next, at + *ret_width);
+    }
+    return false;
+}
+
+bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
+                     size_t *slots, size_t n_slots)
+{
+    reserve_threads(nfa, p, n_slots);
+    struct walk w = {nfa, p, text, from, slots, n_slots};
+    bool matched = false;
+    nfa->n_jobs = 0;
+    for (size_t at = from; at <= text.len;) {
+        if (!matched && !(p->anchored_start && at > 0)) {
+            no_slots(nfa->path, n_slots);
+            add_thread(&w, &nfa->now, p->start, at);
+        }
+        if (nfa->now.n == 0 && (matched || p->anchored_start))
+            break;
+        unsigned width;
+        nfa->next.n = 0;
+        matched |= step_threads(&w, at, &width);
+        if (matched && n_slots == 0)
+            return true;
+        struct nfa_threads swap = nfa->now;
+        nfa->now = nfa->next;
+        nfa->next = swap;
+        at += width;
+    }
+    if (matched && n_slots > 0)
+        memcpy(slots, nfa->best, n_slots * sizeof(size_t));
+    else
+        no_slots(slots, n_slots);
+    return matched;
+}
+
+bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
+                size_t *slots, size_t n_slots)
+{
+    if (n_slots > 0 && visited_bits(p, text, from) <= MAX_VISITED_BITS)
+        return nfa_search_backtrack(nfa, p, text, from, slots, n_slots);
+    return nfa_search_pike(nfa, p, text, from, slots, n_slots);
+}

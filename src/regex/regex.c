@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiles a pattern once into all that the calls need, and picks the cheapest way for each call:
+ * a string test, a string search that finds candidates, the DFA, and the NFA behind it. */
+#include "regex/regex.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "regex/analyse.h"
+#include "regex/prog.h"
+#include "regex/scratch.h"
+#include "regex/substr.h"
+
+struct regex {
+    atomic_uint refs;
+    uint64_t id;        /* never used twice in a process; the rest is fixed at init */
+    struct arena arena; /* pattern, names, literals */
+    struct str_view pattern;
+    struct str_view *names;
+    size_t n_groups;
+    struct prog prog;
+    struct regex_literals literals;
+};
+
+static uint64_t new_id(void)
+{
+    static atomic_uint_fast64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+static int parse_wrapped(struct tree *ret, struct arena *a, struct str_view before,
+                         struct str_view pattern, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf wrapped = BUF_INIT;
+    buf_put(&wrapped, before);
+    buf_put(&wrapped, pattern);
+    buf_put(&wrapped, SV(")$"));
+    return tree_parse(ret, a, arena_copy(a, buf_view(&wrapped)), 0, err);
+}
+
+static int parse(struct tree *ret, struct arena *a, struct str_view pattern, enum regex_mode mode,
+                 struct err *err)
+{
+    if (mode == REGEX_SEARCH)
+        return tree_parse(ret, a, pattern, 0, err);
+    if (mode == REGEX_FULL)
+        return parse_wrapped(ret, a, SV("^(?:"), pattern, err);
+    struct tree alone; /* must be right by itself, so that `a)(b` is not */
+    int r = tree_parse(&alone, a, pattern, TREE_DOTALL, err);
+    if (r < 0)
+        return r;
+    tree_deinit(&alone);
+    return parse_wrapped(ret, a, SV("^(?s:"), pattern, err);
+}
+
+static void keep_names(struct regex *re, const struct tree *t)
+{
+    re->n_groups = t->n_groups;
+    re->names = ARENA_ARRAY(&re->arena, struct str_view, t->n_groups);
+    for (size_t i = 0; i < t->n_groups; i++)
+        re->names[i] = arena_copy(&re->arena, t->names[i]);
+}
+
+int regex_compile(struct regex **ret, struct str_view pattern, enum regex_mode mode,
+                  struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena work = ARENA_INIT;
+    CLEANUP(tree_deinit) struct tree tree = {0};
+    struct prog prog;
+    int r = parse(&tree, &work, pattern, mode, err);
+    if (r == 0)
+        r = prog_compile(&prog, &tree, err);
+    if (r < 0)
+        return r;
+    struct regex *re = mem_zalloc(1, sizeof *re);
+    atomic_init(&re->refs, 1);
+    re->id = new_id();
+    re->prog = prog;
+    re->pattern = arena_copy(&re->arena, pattern);
+    keep_names(re, &tree);
+    analyse_tree(&re->literals, &re->arena, tree.root);
+    *ret = re;
+    return 0;
+}
+
+struct regex *regex_ref(struct regex *re)
+{
+    atomic_fetch_add_explicit(&re->refs, 1, memory_order_relaxed);
+    return re;
+}
+
+void regex_unref(struct regex *re)
+{
+    if (!re || atomic_fetch_sub_explicit(&re->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    prog_deinit(&re->prog);
+    arena_deinit(&re->arena);
+    free(re);
+}
+
+struct str_view regex_pattern(const struct regex *re)
+{
+    return re->pattern;
+}
+
+size_t regex_n_groups(const struct regex *re)
+{
+    return re->n_groups;
+}
+
+struct str_view regex_group_name(const struct regex *re, size_t group)
+{
+    return group < re->n_groups ? re->names[group] : SV_EMPTY;
+}
+
+const struct regex_literals *regex_literals(const struct regex *re)
+{
+    return &re->literals;
+}
+
+bool regex_matches(const struct regex *re, struct regex_scratch *scratch, struct str_view text)
+{
+    struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
+    enum dfa_verdict v = dfa_search(dfa, &re->prog, text);
+    if (v == DFA_GAVE_UP)
+        return nfa_search(scratch_nfa(scratch), &re->prog, text, 0, NULL, 0);
+    return v == DFA_YES;
+}
+
+bool regex_captures(const struct regex *re, struct regex_scratch *scratch, struct str_view text,
+                    size_t from, size_t *spans, size_t n_spans)
+{
+    assert(n_spans >= 2 && from <= text.len);
+    size_t n = n_spans < 2 * re->n_groups ? n_spans : 2 * re->n_groups;
+    for (size_t i = n; i < n_spans; i++)
+        spans[i] = SIZE_MAX;
+    if (from == 0 && !regex_matches(re, scratch, text)) {
+        for (size_t i = 0; i < n; i++)
+            spans[i] = SIZE_MAX;
+        return false;
+    }
+    return nfa_search(scratch_nfa(scratch), &re->prog, text, from, spans, n);
+}
+
+bool regex_find_line(const struct regex *re, struct regex_scratch *scratch, struct str_view block,
+                     size_t from, size_t *ret_line_start, size_t *ret_line_end)
+{
+    size_t start;
+    struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
+    enum dfa_verdict v = dfa_find_line(dfa, &re->prog, block, from, &start);
+    if (v == DFA_NO)
+        return false;
+    for (; start < block.len; start++) {
+        struct str_view rest = sv_from(block, start);
+        struct str_view line = sv_sub(rest, 0, sv_find_byte(rest, '\n'));
+        if (v == DFA_YES || nfa_search(scratch_nfa(scratch), &re->prog, line, 0, NULL, 0)) {
+            *ret_line_start = start;
+            *ret_line_end = start + line.len;
+            return true;
+        }
+        start += line.len;
+    }
+    return false;
+}
+
+const struct prog *regex_prog(const struct regex *re)
+{
+    return &re->prog;
+}

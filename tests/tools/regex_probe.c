@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers the questions of regex_diff.py with src/regex; the protocol is described there.  Where
+ * two of our own ways to an answer disagree, the line begins with "!". */
+#include <stdio.h>
+
+#include "regex/nfa.h"
+#include "regex/regex.h"
+
+struct probe {
+    struct regex *re;
+    struct regex_scratch *scratch;
+    struct nfa nfa;
+};
+
+static int hex_digit(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* Decodes in place; the view borrows the word. */
+static struct str_view unhex(char *word)
+{
+    size_t n = word ? strlen(word) / 2 : 0;
+    for (size_t i = 0; i < n; i++)
+        word[i] = (char)(hex_digit(word[2 * i]) << 4 | hex_digit(word[2 * i + 1]));
+    return sv(word ? word : "", n);
+}
+
+static void print_hex(struct str_view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        printf("%02x", (unsigned char)v.p[i]);
+}
+
+static void compile(struct probe *p, char *mode, struct str_view pattern)
+{
+    struct err err = ERR_INIT;
+    regex_unref(p->re);
+    p->re = NULL;
+    enum regex_mode m = strcmp(mode, "full") == 0     ? REGEX_FULL
+                        : strcmp(mode, "dotall") == 0 ? REGEX_FULL_DOTALL
+                                                      : REGEX_SEARCH;
+    if (regex_compile(&p->re, pattern, m, &err) < 0) {
+        printf("E ");
+        print_hex(sv_of(err.text));
+    } else {
+        printf("P ");
+        for (size_t g = 0; g < regex_n_groups(p->re); g++)
+            printf("%s%.*s", g ? "," : "", SV_ARG(regex_group_name(p->re, g)));
+    }
+}
+
+/* The shape must give the verdict by itself. */
+static bool shape_agrees(const struct regex *re, struct str_view text, bool verdict)
+{
+    const struct regex_literals *l = regex_literals(re);
+    bool found = l->lits_or_empty && text.len == 0;
+    for (size_t i = 0; i < l->n_lits; i++) {
+        struct str_view lit = l->lits[i].bytes;
+        for (size_t at = 0; at + lit.len <= text.len; at++) {
+            struct str_view here = sv_sub(text, at, lit.len);
+            bool eq = l->lits[i].fold ? sv_eq_nocase(here, lit) : sv_eq(here, lit);
+            bool placed = l->shape == REGEX_SHAPE_CONTAINS ||
+                          (l->shape == REGEX_SHAPE_PREFIX && at == 0) ||
+                          (l->shape == REGEX_SHAPE_SUFFIX && at + lit.len == text.len) ||
+                          (l->shape == REGEX_SHAPE_EQUALS && lit.len == text.len);
+            found |= eq && placed;
+        }
+    }
+    if (l->shape == REGEX_SHAPE_OTHER)
+        return true;
+    if (l->shape == REGEX_SHAPE_ALWAYS || l->shape == REGEX_SHAPE_NEVER)
+        return verdict == (l->shape == REGEX_SHAPE_ALWAYS);
+    return found == verdict;
+}
+
+static bool clauses_hold(const struct regex *re, struct str_view match)
+{
+    const struct regex_literals *l = regex_literals(re);
+    for (size_t c = 0; c < l->n_clauses; c++) {
+        bool found = false;
+        for (size_t i = 0; i < l->clauses[c].n_any && !found; i++) {
+            const struct regex_literal *lit = &l->clauses[c].any[i];
+            for (size_t at = 0; at + lit->bytes.len <= match.len && !found; at++) {
+                struct str_view here = sv_sub(match, at, lit->bytes.len);
+                found = lit->fold ? sv_eq_nocase(here, lit->bytes) : sv_eq(here, lit->bytes);
+            }
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* NULL when what the literals promise is true of this verdict and match, else what is not. */
+static const char *check_facts(const struct regex *re, struct str_view text, bool yes,
+                               const size_t *spans)
+{
+    const struct regex_literals *l = regex_literals(re);
+    if (!shape_agrees(re, text, yes))
+        return "shape";
+    if (!yes)
+        return NULL;
+    struct str_view match = sv_sub(text, spans[0], spans[1] - spans[0]);
+    if (!clauses_hold(re, match))
+        return "clauses";
+    if (match.len < l->min_len)
+        return "min_len";
+    if (l->anchored_start && spans[0] != 0)
+        return "anchored_start";
+    if (l->anchored_end && spans[1] != text.len)
+        return "anchored_end";
+    if (!l->may_match_newline && sv_find_byte(match, '\n') < match.len)
+        return "may_match_newline";
+    return NULL;
+}
+
+static void print_match(struct probe *p, struct str_view text)
+{
+    size_t n = 2 * regex_n_groups(p->re);
+    size_t *spans = mem_alloc(3 * n * sizeof *spans), *pike = spans + n, *back = spans + 2 * n;
+    bool yes = regex_captures(p->re, p->scratch, text, 0, spans, n);
+    const struct prog *prog = regex_prog(p->re);
+    nfa_search_pike(&p->nfa, prog, text, 0, pike, n);
+    nfa_search_backtrack(&p->nfa, prog, text, 0, back, n);
+    const char *wrong = check_facts(p->re, text, yes, spans);
+    if (regex_matches(p->re, p->scratch, text) != yes)
+        wrong = "dfa";
+    if (nfa_search_pike(&p->nfa, prog, text, 0, NULL, 0) != yes)
+        wrong = "pike verdict";
+    if (memcmp(spans, pike, n * sizeof *spans) != 0 || memcmp(spans, back, n * sizeof *spans) != 0)
+        wrong = "spans";
+    if (wrong)
+        printf("!%s ", wrong);
+    printf("T");
+    for (size_t i = 0; yes && i < n; i++) {
+        if (spans[i] == SIZE_MAX)
+            printf("%sx", i ? " " : "");
+        else
+            printf("%s%zu", i ? " " : "", spans[i]);
+    }
+    free(spans);
+}
+
+static void print_lines(struct probe *p, struct str_view block)
+{
+    size_t at = 0, start, end;
+    printf("L");
+    for (bool first = true; regex_find_line(p->re, p->scratch, block, at, &start, &end);
+         at = end + 1, first = false) {
+        printf("%s%zu", first ? "" : " ", start);
+        if (end >= block.len)
+            break;
+    }
+}
+
+static void answer(struct probe *p, char *line)
+{
+    char *save, *what = strtok_r(line, " \n", &save), *first = strtok_r(NULL, " \n", &save),
+                *second = strtok_r(NULL, " \n", &save);
+    if (*what == 'P') {
+        compile(p, first, unhex(second));
+    } else if (!p->re) {
+        printf("-");
+    } else if (*what == 'T') {
+        print_match(p, unhex(first));
+    } else if (*what == 'C') {
+        printf("C %zu", regex_count(p->re, p->scratch, unhex(first)));
+    } else if (*what == 'L') {
+        print_lines(p, unhex(first));
+    } else {
+        CLEANUP(buf_deinit) struct buf out = BUF_INIT;
+        struct str_view text = unhex(first);
+        regex_replace_all(&out, p->re, p->scratch, text, unhex(second), REGEX_REPLACE_EXPAND,
+                          SIZE_MAX);
+        printf("R ");
+        print_hex(buf_view(&out));
+    }
+    printf("\n");
+}
+
+int main(void)
+{
+    struct probe p = {.scratch = regex_scratch_new()};
+    char *line = NULL;
+    size_t cap = 0;
+    while (getline(&line, &cap, stdin) > 0)
+        answer(&p, line);
+    free(line);
+    nfa_deinit(&p.nfa);
+    regex_unref(p.re);
+    regex_scratch_free(p.scratch);
+    return 0;
+}
