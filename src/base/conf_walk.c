@@ -161,12 +161,13 @@ static int walk_pair(struct conf_walk *w, const struct conf_node *value, unsigne
         return r < 0 ? err_context(w->err, r, "%s: line %u: %.*s", w->where, line, SV_ARG(path))
                      : 0;
     }
-    if (is_ignored(w, path)) {
+    bool is_block = is_known_block(w, path);
+    if (!is_block && is_ignored(w, path)) {
         if (w->on_ignored)
             w->on_ignored(w->ctx, w->where, line, path);
         return 0;
     }
-    if (!is_known_block(w, path))
+    if (!is_block)
         return unknown_key(w, line, path);
     if (value->kind == CONF_NODE_SCALAR && value->is_null)
         return 0;

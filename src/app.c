@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/ledger.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "http/server.h"
+#include "runtime_config.h"
+#include "status_api.h"
+
+enum { MAX_ROUTES = 64 };
+
+/* In the order in which they are built. */
+struct app {
+    struct app_conf *conf;
+    int lock_fd;
+    struct ledger ledger;
+    struct pool *pool;
+    struct limits_table *limits;
+    struct runtime_config *runtime;
+    struct status_api status;
+    struct http_route routes[MAX_ROUTES];
+    size_t n_routes;
+    struct http_server *http;
+};
+
+/* One process per data folder. */
+static int lock_data(struct app *a, struct err *err)
+{
+    const char *folder = a->conf->common.path_prefix;
+    int r = file_mkdirs(folder, err);
+    if (r < 0)
+        return err_context(err, r, "common.path_prefix");
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    buf_printf(&path, "%s/lock", folder);
+    a->lock_fd = file_open(path.p, FILE_CREATE, err);
+    if (a->lock_fd < 0)
+        return a->lock_fd;
+    r = file_lock(a->lock_fd, err);
+    return r < 0 ? err_context(err, r, "another halogi works in '%s'", folder) : 0;
+}
+
+static int open_base(struct app *a, struct err *err)
+{
+    const struct server_conf *c = &a->conf->server;
+    ledger_init(&a->ledger,
+                c->memory_ceiling_bytes ? c->memory_ceiling_bytes : ledger_default_ceiling());
+    ledger_publish(&a->ledger);
+    unsigned n_workers = (unsigned)c->worker_threads;
+    int r = pool_open(&a->pool, "worker", n_workers ? n_workers : thread_n_cpus() + 2, err);
+    if (r < 0)
+        return r;
+    a->limits = limits_table_new(&a->conf->limits);
+    return runtime_config_open(&a->runtime, a->conf->runtime.file, a->conf->runtime.period_ns,
+                               a->limits, err);
+}
+
+static void open_status(struct app *a)
+{
+    a->status.conf = a->conf;
+    a->status.limits = limits_source_of_table(a->limits);
+    status_add_module(&a->status, (struct status_module){"server", NULL, NULL});
+    status_routes(&a->status, a->routes + a->n_routes);
+    a->n_routes += STATUS_N_ROUTES;
+}
+
+static int open_http(struct app *a, struct err *err)
+{
+    const struct server_conf *c = &a->conf->server;
+    const struct http_server_conf conf = {
+        .listen_address = c->http_listen_address,
+        .listen_port = (uint16_t)c->http_listen_port,
+        .path_prefix = c->http_path_prefix,
+        .read_timeout_ns = c->http_server_read_timeout_ns,
+        .idle_timeout_ns = c->http_server_idle_timeout_ns,
+        .stop_timeout_ns = c->graceful_shutdown_timeout_ns,
+        .n_threads = (unsigned)c->http_threads,
+        .max_connections = (unsigned)c->max_connections,
+        .compress_responses = a->conf->frontend.compress_responses,
+    };
+    int r = http_server_open(&a->http, &conf, a->routes, a->n_routes, a->pool, &a->ledger, err);
+    if (r < 0)
+        return r;
+    LOG_INFO("listening", log_str("address", c->http_listen_address),
+             log_uint("port", http_server_port(a->http)),
+             log_str("data", a->conf->common.path_prefix));
+    return 0;
+}
+
+int app_open(struct app **ret, struct app_conf *conf, struct err *err)
+{
+    struct app *a = mem_zalloc(1, sizeof *a);
+    a->conf = conf;
+    a->lock_fd = -1;
+    int r = lock_data(a, err);
+    if (r == 0)
+        r = open_base(a, err);
+    if (r == 0) {
+        open_status(a);
+        r = open_http(a, err);
+    }
+    if (r < 0) {
+        app_close(a);
+        return r;
+    }
+    *ret = a;
+    return 0;
+}
+
+int app_wait_ready(struct app *a, struct err *err)
+{
+    (void)a;
+    (void)err;
+    return 0;
+}
+
+void app_reload(struct app *a)
+{
+    runtime_config_reload(a->runtime);
+}
+
+static void wait_out(int64_t ns)
+{
+    struct timespec t = {(time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S)};
+    nanosleep(&t, NULL);
+}
+
+void app_close(struct app *a)
+{
+    if (!a)
+        return;
+    atomic_store(&a->status.stopping, true);
+    if (a->http && a->conf->top.shutdown_delay_ns > 0)
+        wait_out(a->conf->top.shutdown_delay_ns); /* balancers see /ready and go elsewhere */
+    http_server_close(a->http);
+    runtime_config_close(a->runtime);
+    pool_close(a->pool);
+    limits_table_free(a->limits);
+    ledger_publish(NULL);
+    file_close(a->lock_fd);
+    free(a);
+}

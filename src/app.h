@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* app.h - the roles of one process: built bottom-up, stopped in reverse.
+ * Threads: one thread opens, reloads and closes. */
+#pragma once
+#include "app_conf.h"
+
+struct app;
+/* Returns once the port is open; recovery may still run: /ready says. */
+int app_open(struct app **ret, struct app_conf *conf, struct err *err);
+/* Waits until it is ready, or < 0 when it never will be. */
+int app_wait_ready(struct app *a, struct err *err);
+void app_reload(struct app *a); /* SIGHUP: the overrides */
+/* Drains, flushes what is to be flushed, frees all. */
+void app_close(struct app *a);
