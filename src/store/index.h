@@ -25,7 +25,7 @@ struct index_conf {
     uint64_t map_bytes; /* first map of a table; 0: 1 GiB.  It grows by itself */
     unsigned max_open;  /* tables open at once; 0: 32 */
 };
-/* folder holds a folder per table, "<start seconds>-<length seconds>". */
+/* folder holds a folder per table, "<start ns>-<length ns>". */
 int index_open(struct index **ret, const char *folder, const struct index_conf *conf,
                struct err *err);
 void index_close(struct index *ix);
@@ -72,6 +72,7 @@ struct index_query {
     size_t n_matchers;
     int64_t min_ts_ns, max_ts_ns;
     struct regex_scratch *scratch; /* of the calling thread; NULL: one is made when needed */
+    uint64_t max_bytes; /* an answer that would take more of the arena is ERR_OVER_BUDGET; 0: any */
 };
 
 struct index_series {
@@ -95,8 +96,7 @@ struct index_selection {
     size_t n_series;
     struct index_selected_part *parts; /* coverage order, then part number */
     size_t n_parts;
-    /* What was looked at, for the answer's stats. */
-    uint64_t n_parts_seen, n_parts_skipped_time;
+    uint64_t n_parts_seen; /* parts of the tenant that overlap the range, selected or not */
 };
 /* Runs that overlap [min, max] of series that match. */
 int index_select(struct index *ix, const struct index_query *q, struct arena *arena,

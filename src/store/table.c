@@ -128,6 +128,11 @@ void key_text(struct table_key *k, struct str_view text, uint8_t disamb)
     key_put(k, sv((const char *)&disamb, 1));
 }
 
+uint16_t ld_be16(const char *p)
+{
+    return __builtin_bswap16(ld_le16(p));
+}
+
 uint32_t ld_be32(const char *p)
 {
     return __builtin_bswap32(ld_le32(p));

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "store/directory.h"
 #include "store/index.h"
 #include "store/kv.h"
 #include "store/sids.h"
@@ -60,6 +61,7 @@ static inline struct str_view key_view(const struct table_key *k)
 {
     return (struct str_view){k->b, k->len};
 }
+uint16_t ld_be16(const char *p);
 uint32_t ld_be32(const char *p);
 uint64_t ld_be64(const char *p);
 /* Signed times sort as unsigned keys with the sign bit flipped. */
@@ -87,7 +89,8 @@ int table_remove_segments(struct table *t, const struct uuid *segments, size_t n
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,
                         struct err *err);
 
-/* --- read: table_match.c, table_read.c ------------------------------------------------------ */
+/* --- read: table_match.c, table_select.c, table_labels.c
+ * ------------------------------------------------------ */
 
 /* Series of the tenant that match, all times.  Initialises *ret, also on failure. */
 int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struct index_query *q,
@@ -95,6 +98,11 @@ int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struc
 /* Labels of one series. */
 int table_series(struct kv_txn *t, uint32_t tid, uint32_t sid, struct index_series *ret,
                  struct err *err);
+/* Walks the tenant's parts that overlap min..max, in segments that the view holds. */
+typedef int table_part_fn(void *ctx, size_t segment_order, uint32_t part_no,
+                          const struct directory *d, struct err *err);
+int table_each_part(struct kv_txn *t, uint32_t tid, const struct index_query *q, table_part_fn *fn,
+                    void *ctx, struct err *err);
 /* Takes out of *set the series without a run in min..max in a segment of the view. */
 int table_keep_live(struct kv_txn *t, const struct table_tenant *tenant,
                     const struct index_query *q, struct sid_set *set, struct err *err);
@@ -110,3 +118,8 @@ int table_label_names(struct table *t, const struct index_query *q, table_text_f
                       struct err *err);
 int table_label_values(struct table *t, const struct index_query *q, struct str_view name,
                        table_text_fn *fn, void *ctx, struct err *err);
+
+/* index.c for index_read.c: fn on each table that overlaps min..max, in order of time. */
+typedef int index_table_fn(void *ctx, struct table *t, struct err *err);
+int index_each_table(struct index *ix, int64_t min_ns, int64_t max_ns, index_table_fn *fn,
+                     void *ctx, struct err *err);

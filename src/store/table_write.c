@@ -12,29 +12,23 @@
 
 enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12, NO_NODE = -1 };
 
-/* A (name, value) pair with the new series that have it. */
+/* A (name, value) pair with the new series that have it; or what is known of a label name. */
+enum { PAIR_NAME = 255 }; /* a kind beside POSTING_*: value is the name, name_id is 0 */
 struct pair {
     uint32_t name_id;
     uint8_t kind; /* POSTING_HAS_NAME: value is empty */
     struct str_view value;
-    int64_t first, last; /* nodes, numbers ascending */
+    int64_t first, last; /* nodes, numbers ascending; of a PAIR_NAME: first is the id or NO_NODE */
 };
 struct node {
     uint32_t sid;
     int64_t next;
 };
-struct name {
-    struct str_view text;
-    uint32_t id;
-};
-
 struct adding {
     struct kv_txn *t;
     struct uuid segment;
     struct table_tenant tenant; /* of the part at hand */
-    struct arena labels;        /* decoded label sets of new series */
-    struct name *names;         /* of the tenant, met so far */
-    size_t n_names, cap_names;
+    struct arena labels;        /* scratch */
     struct pair *pairs;
     size_t n_pairs, cap_pairs;
     uint32_t *slots; /* hash table: 1 + index into pairs */
@@ -50,7 +44,6 @@ struct adding {
 static void adding_deinit(struct adding *a)
 {
     arena_deinit(&a->labels);
-    free(a->names);
     free(a->pairs);
     free(a->slots);
     free(a->nodes);
@@ -63,7 +56,7 @@ static void adding_deinit(struct adding *a)
 static void forget_tenant(struct adding *a)
 {
     arena_clear(&a->labels);
-    a->n_names = a->n_pairs = a->n_nodes = 0;
+    a->n_pairs = a->n_nodes = 0;
     if (a->n_slots)
         memset(a->slots, 0, a->n_slots * sizeof *a->slots);
 }
@@ -128,28 +121,32 @@ static int new_name(struct adding *a, const struct table_key *key, struct str_vi
     return kv_put(a->t, TABLE_NAMES, key_view(key), buf_view(&a->value), err);
 }
 
-static int name_id_of(struct adding *a, struct str_view name, uint32_t *ret, struct err *err)
+static int look_up_name(struct adding *a, struct str_view name, uint32_t *ret, struct err *err)
 {
-    for (size_t i = 0; i < a->n_names; i++) {
-        if (sv_eq(a->names[i].text, name)) {
-            *ret = a->names[i].id;
-            return 0;
-        }
-    }
     struct table_key prefix = {.len = 0}, key;
     key_be32(&prefix, a->tenant.tid);
     struct str_view v;
     int r = table_find_text(a->t, TABLE_NAMES, &prefix, name, -1, &key, &v, err);
     if (r == KV_NONE)
-        r = new_name(a, &key, name, ret, err);
-    else if (r == KV_OK && v.len == 4)
-        *ret = ld_le32(v.p);
-    else if (r == KV_OK)
-        r = err_set(err, ERR_CORRUPT, "label name record of %zu bytes", v.len);
+        return new_name(a, &key, name, ret, err);
     if (r < 0)
         return r;
-    a->names = mem_grow(a->names, &a->cap_names, a->n_names + 1, sizeof *a->names);
-    a->names[a->n_names++] = (struct name){name, *ret};
+    if (v.len != 4)
+        return err_set(err, ERR_CORRUPT, "label name record of %zu bytes", v.len);
+    *ret = ld_le32(v.p);
+    return 0;
+}
+
+static int name_id_of(struct adding *a, struct str_view name, uint32_t *ret, struct err *err)
+{
+    struct pair *p = pair_of(a, 0, PAIR_NAME, name);
+    if (p->first == NO_NODE) {
+        int r = look_up_name(a, name, ret, err);
+        if (r < 0)
+            return r;
+        p->first = *ret;
+    }
+    *ret = (uint32_t)p->first;
     return 0;
 }
 
@@ -158,13 +155,14 @@ static int add_postings(struct adding *a, struct str_view encoded, uint32_t sid,
     struct labels l;
     int r = labels_decode(&a->labels, encoded, &l, err);
     for (size_t i = 0; r >= 0 && i < l.n; i++) {
-        uint32_t id;
+        uint32_t id = 0;
         r = name_id_of(a, l.v[i].name, &id, err);
         if (r < 0)
             break;
         pair_add(a, pair_of(a, id, POSTING_HAS_NAME, SV_EMPTY), sid);
         pair_add(a, pair_of(a, id, POSTING_VALUE, l.v[i].value), sid);
     }
+    arena_clear(&a->labels); /* pairs look at the caller's bytes, not at the array */
     return r;
 }
 
@@ -270,6 +268,8 @@ static int write_pairs(struct adding *a, struct err *err)
     if (a->n_pairs > 1)
         qsort(a->pairs, a->n_pairs, sizeof *a->pairs, cmp_pair);
     for (size_t i = 0; i < a->n_pairs; i++) {
+        if (a->pairs[i].kind == PAIR_NAME)
+            continue;
         int r = write_pair(a, &a->pairs[i], err);
         if (r < 0)
             return r;
@@ -382,7 +382,7 @@ static int put_segment_row(struct adding *a, const struct buf *refs, struct err 
     CLEANUP(buf_deinit) struct buf all = BUF_INIT;
     buf_put(&all, buf_view(refs));
     int r = kv_get(a->t, TABLE_SEGMENTS, key, &old, err);
-    if (r < 0)
+    if (r < 0 || (r == KV_OK && sv_eq(old, buf_view(refs))))
         return r;
     for (size_t at = 0; r == KV_OK && at + PART_REF_BYTES <= old.len; at += PART_REF_BYTES) {
         bool known = false;
