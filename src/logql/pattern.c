@@ -110,8 +110,7 @@ bool pattern_matches(const struct pattern *p, struct str_view line)
     return p->v[p->n - 1].is_capture == (rest.len > 0);
 }
 
-void pattern_extract(const struct pattern *p, struct str_view line, pattern_emit_fn *emit,
-                     void *ctx)
+void pattern_extract(const struct pattern *p, struct str_view line, emit_fn *emit, void *ctx)
 {
     size_t i = 0;
     if (line.len == 0)

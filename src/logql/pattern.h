@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str_view.h"
+#include "logql/emit.h"
 
 struct pattern_token {
     struct str_view text; /* the literal, or the capture's name: empty for <_> */
@@ -30,9 +31,6 @@ int pattern_parse(struct arena *a, struct str_view text, enum pattern_use use, s
  * literal may stand anywhere, the last one ends the line. */
 bool pattern_matches(const struct pattern *p, struct str_view line);
 
-/* false from the callback ends the extraction. */
-typedef bool pattern_emit_fn(void *ctx, struct str_view name, struct str_view value);
 /* As `| pattern`: a leading literal starts the line; a capture ends at the first place where the
  * literal after it stands, or takes the rest of the line, and then nothing more is extracted. */
-void pattern_extract(const struct pattern *p, struct str_view line, pattern_emit_fn *emit,
-                     void *ctx);
+void pattern_extract(const struct pattern *p, struct str_view line, emit_fn *emit, void *ctx);
