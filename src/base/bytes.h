@@ -70,6 +70,12 @@ static inline void buf_put(struct buf *b, struct str_view v)
     buf_put_bytes(b, v.p, v.len);
 }
 
+static inline void buf_fill(struct buf *b, char c, size_t n)
+{
+    if (n)
+        memset(buf_add(b, n), c, n);
+}
+
 static inline void buf_put_u8(struct buf *b, uint8_t v)
 {
     *buf_add(b, 1) = (char)v;

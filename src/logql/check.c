@@ -11,9 +11,6 @@
 #include "logql/values.h"
 #include "regex/regex.h"
 
-/* The engine is a module of its own; without it every template passes here. */
-#pragma weak template_parse
-
 static int fail(struct err *err, const struct err *cause)
 {
     return err_set(err, ERR_INVALID, "parse error : %s", cause->text);
@@ -270,7 +267,7 @@ static int check_template(struct str_view text, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct template *t;
-    return template_parse ? template_parse(&a, text, &t, err) : 0;
+    return template_parse(&a, text, &t, err);
 }
 
 static int check_label_format(const struct stage *s, struct err *err)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "logql/template_func.h"
+
+const struct tfunc *tfunc_find(struct str_view name)
+{
+    const struct tfunc *const TABLES[] = {TFUNC_CORE, TFUNC_TEXT, TFUNC_MATH, TFUNC_TIME};
+    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
+        for (const struct tfunc *f = TABLES[i]; f->name; f++)
+            if (sv_eq(sv_of(f->name), name))
+                return f;
+    return NULL;
+}
+
+struct str_view tv_text(struct arena *a, const struct tvalue *v)
+{
+    if (v->kind == TK_STRING)
+        return v->s;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+    tv_print(&text, v);
+    return arena_copy(a, buf_view(&text));
+}
+
+/* A text as an integer: base prefixes, "3.7" is 3, anything else 0. */
+static int64_t int_of_text(struct str_view s)
+{
+    char copy[64], *end;
+    size_t n = s.len < sizeof copy - 1 ? s.len : sizeof copy - 1;
+    if (s.len == 0 || s.len >= sizeof copy || s.p[0] == ' ')
+        return 0;
+    memcpy(copy, s.p, n);
+    copy[n] = '\0';
+    int64_t v = strtoll(copy, &end, 0);
+    if (*end == '.' && end != copy) {
+        do
+            end++;
+        while (*end >= '0' && *end <= '9');
+    }
+    return *end == '\0' ? v : 0;
+}
+
+int64_t tv_to_int(const struct tvalue *v)
+{
+    switch (v->kind) {
+    case TK_BOOL:
+        return v->b;
+    case TK_INT:
+        return v->i;
+    case TK_FLOAT:
+        return v->f >= -9.2e18 && v->f <= 9.2e18 ? (int64_t)v->f : INT64_MIN;
+    case TK_STRING:
+        return int_of_text(v->s);
+    default:
+        return 0;
+    }
+}
+
+double tv_to_float(const struct tvalue *v)
+{
+    char copy[64], *end;
+    switch (v->kind) {
+    case TK_BOOL:
+        return v->b;
+    case TK_INT:
+        return (double)v->i;
+    case TK_FLOAT:
+        return v->f;
+    case TK_STRING:
+        if (v->s.len == 0 || v->s.len >= sizeof copy || v->s.p[0] == ' ')
+            return 0;
+        memcpy(copy, v->s.p, v->s.len);
+        copy[v->s.len] = '\0';
+        double f = strtod(copy, &end);
+        return *end ? 0 : f;
+    default:
+        return 0;
+    }
+}

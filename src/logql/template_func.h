@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* template_func.h - the functions of templates; private to template_*.c.
+ * Source: the function table of the LogQL facts; argument order as written there. */
+#pragma once
+#include "logql/template.h"
+#include "logql/template_value.h"
+
+struct tcall {
+    struct arena *arena;
+    struct regex_scratch *scratch;
+    const struct template_data *data;
+    size_t max_bytes; /* of any text made */
+    struct err *err;
+};
+
+/* 0, or < 0 with c->err set. */
+typedef int tfunc_fn(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret);
+
+struct tfunc {
+    const char *name;
+    /* One letter an argument: s string, i int, f float, t time, a any; the last repeats if `many`.
+     */
+    const char *types;
+    bool many;
+    tfunc_fn *fn; /* NULL: and, or - they evaluate their own arguments */
+};
+
+const struct tfunc *tfunc_find(struct str_view name);
+
+extern const struct tfunc TFUNC_TEXT[], TFUNC_MATH[], TFUNC_TIME[],
+    TFUNC_CORE[]; /* name NULL ends */
+
+/* "num" arguments: numbers or numeric text. */
+int64_t tv_to_int(const struct tvalue *v);
+double tv_to_float(const struct tvalue *v);
+/* %v of any value as a string in the arena. */
+struct str_view tv_text(struct arena *a, const struct tvalue *v);
