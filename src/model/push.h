@@ -15,6 +15,7 @@ struct push_entry {
     uint32_t sm_raw_bytes; /* names and values as sent, detected_level not counted: for limits */
     uint16_t sm_raw_pairs; /* as sent; saturates */
     bool rejected;         /* set by whoever refuses it: the distributor, then the ingester */
+    bool truncated;        /* the line was longer than the policy lets it be */
 };
 
 /* An entry whose time does not fit 64 bits of nanoseconds, or that came without one. */

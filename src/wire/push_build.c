@@ -248,6 +248,7 @@ static void truncate_line(struct push_builder *b, struct push_entry *e)
     const struct push_policy *p = b->policy;
     if (e->e.line.len <= p->max_line_bytes)
         return;
+    e->truncated = true;
     size_t suffix = p->truncate_suffix.len < p->max_line_bytes ? p->truncate_suffix.len : 0;
     size_t kept = (size_t)p->max_line_bytes - suffix;
     if (suffix == 0) {
