@@ -108,6 +108,9 @@ static int parse_steps(struct str_view text, struct json_step *v, size_t *ret_n,
             return unexpected(
                 text, t, dot ? ", expecting FIELD" : (n ? "" : ", expecting LSB or FIELD"), err);
         }
+        if (n == JSON_PATH_MAX)
+            return err_set(err, ERR_INVALID, "cannot parse expression: more than %d steps",
+                           JSON_PATH_MAX);
         if (v)
             v[n] = step;
     }

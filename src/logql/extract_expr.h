@@ -12,9 +12,11 @@ struct json_step {
     size_t index;
 };
 
+enum { JSON_PATH_MAX = 200 };
+
 struct json_path {
     const struct json_step *v;
-    size_t n; /* at least 1 */
+    size_t n; /* 1 to JSON_PATH_MAX */
 };
 
 int json_path_parse(struct arena *a, struct str_view text, struct json_path *ret, struct err *err);
