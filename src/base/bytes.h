@@ -22,9 +22,9 @@
         taken_;                                                                                    \
     })
 
-void *mem_alloc(size_t bytes);                        /* malloc that aborts; 0 bytes is fine */
-void *mem_zalloc(size_t n, size_t bytes);             /* calloc that aborts */
-void *mem_realloc(void *p, size_t bytes);             /* realloc that aborts */
+void *mem_alloc(size_t bytes);            /* malloc that aborts; 0 bytes is fine */
+void *mem_zalloc(size_t n, size_t bytes); /* calloc that aborts */
+void *mem_realloc(void *p, size_t bytes); /* realloc that aborts */
 /* Grows *cap (elements) to hold at least `need`, by half more each time; aborts on overflow. */
 void *mem_grow(void *p, size_t *cap, size_t need, size_t elem_bytes);
 

@@ -25,6 +25,25 @@ static bool is_plain(struct str_view v)
     return true;
 }
 
+/* Characters that YAML reads as line breaks or not at all, and their length in UTF-8: NULL when c
+ * is not one.  Those below 0x80 are the caller's. */
+static const char *odd_escape(struct str_view rest, size_t *ret_len)
+{
+    static const struct {
+        const char *utf8, *escape;
+    } odd[] = {{"\u2028", "\\u2028"},
+               {"\u2029", "\\u2029"},
+               {"\xef\xbb\xbf", "\\uFEFF"},
+               {"\xef\xbf\xbe", "\\uFFFE"},
+               {"\xef\xbf\xbf", "\\uFFFF"}};
+    for (unsigned i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        *ret_len = strlen(odd[i].utf8);
+        if (sv_starts_with(rest, sv(odd[i].utf8, *ret_len)))
+            return odd[i].escape;
+    }
+    return NULL;
+}
+
 void conf_put_yaml_string(struct buf *out, struct str_view v)
 {
     if (is_plain(v)) {
@@ -34,14 +53,22 @@ void conf_put_yaml_string(struct buf *out, struct str_view v)
     buf_put_u8(out, '"');
     for (size_t i = 0; i < v.len; i++) {
         unsigned char c = (unsigned char)v.p[i];
-        if (c == '"' || c == '\\')
+        size_t len = 0;
+        const char *escape = c < 0x80 ? NULL : odd_escape(sv_from(v, i), &len);
+        if (escape) {
+            buf_put(out, sv_of(escape));
+            i += len - 1;
+        } else if (c == 0xc2 && i + 1 < v.len && (unsigned char)v.p[i + 1] <= 0xa0) {
+            buf_printf(out, "\\u00%02x", (unsigned char)v.p[++i]); /* C1 controls, NBSP */
+        } else if (c == '"' || c == '\\') {
             buf_printf(out, "\\%c", c);
-        else if (c == '\n')
+        } else if (c == '\n') {
             buf_put(out, SV("\\n"));
-        else if (c < 0x20 || c == 0x7f)
+        } else if (c < 0x20 || c == 0x7f) {
             buf_printf(out, "\\x%02x", c);
-        else
+        } else {
             buf_put_u8(out, c);
+        }
     }
     buf_put_u8(out, '"');
 }

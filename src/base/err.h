@@ -8,19 +8,19 @@
 #include <stddef.h>
 
 enum err_code {
-    ERR_INVALID = -10001,       /* the input is wrong: 400 */
-    ERR_NO_STREAMS = -10002,    /* a push without streams: 422 */
-    ERR_TOO_LARGE = -10003,     /* the input is over a size limit: 413 */
-    ERR_RATE_LIMITED = -10004,  /* over a rate or count limit, try later: 429 */
-    ERR_UNAUTHORISED = -10005,  /* no tenant: 401 */
-    ERR_NOT_FOUND = -10006,     /* 404 */
-    ERR_TIMEOUT = -10007,       /* the deadline passed: 504 */
-    ERR_CANCELLED = -10008,     /* the client went away: 499 */
-    ERR_UNAVAILABLE = -10009,   /* shedding load, starting or stopping: 503 */
-    ERR_OVER_BUDGET = -10010,   /* a query's memory or series budget: 400 */
-    ERR_CORRUPT = -10011,       /* bytes that do not decode or check: 500 */
-    ERR_UNSUPPORTED = -10012,   /* a version or codec this build does not know: 500 */
-    ERR_DISK_FULL = -10013,     /* the disk watermark: 503 */
+    ERR_INVALID = -10001,      /* the input is wrong: 400 */
+    ERR_NO_STREAMS = -10002,   /* a push without streams: 422 */
+    ERR_TOO_LARGE = -10003,    /* the input is over a size limit: 413 */
+    ERR_RATE_LIMITED = -10004, /* over a rate or count limit, try later: 429 */
+    ERR_UNAUTHORISED = -10005, /* no tenant: 401 */
+    ERR_NOT_FOUND = -10006,    /* 404 */
+    ERR_TIMEOUT = -10007,      /* the deadline passed: 504 */
+    ERR_CANCELLED = -10008,    /* the client went away: 499 */
+    ERR_UNAVAILABLE = -10009,  /* shedding load, starting or stopping: 503 */
+    ERR_OVER_BUDGET = -10010,  /* a query's memory or series budget: 400 */
+    ERR_CORRUPT = -10011,      /* bytes that do not decode or check: 500 */
+    ERR_UNSUPPORTED = -10012,  /* a version or codec this build does not know: 500 */
+    ERR_DISK_FULL = -10013,    /* the disk watermark: 503 */
 };
 
 enum { ERR_TEXT_BYTES = 1024 };

@@ -41,13 +41,19 @@ static int fail_path(struct err *err, const char *what, const char *path)
 }
 
 /* Errors on a descriptor name the file, which costs a readlink only when something failed. */
+static void path_of(int fd, char path[PATH_MAX])
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, PATH_MAX - 1);
+    path[n > 0 ? n : 0] = '\0';
+}
+
 static int fail_fd(struct err *err, const char *what, int fd)
 {
     int e = errno;
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(link, path, sizeof path - 1);
-    path[n > 0 ? n : 0] = '\0';
+    char path[PATH_MAX];
+    path_of(fd, path);
     return err_set(err, -e, "%s '%s': %s", what, path, strerror(e));
 }
 
@@ -95,9 +101,9 @@ int file_pread_all(int fd, void *to, size_t len, uint64_t at, struct err *err)
         if (r < 0)
             return (int)r;
         if (r == 0) {
-            errno = 0;
-            fail_fd(err, "read", fd);
-            return err_set(err, ERR_CORRUPT, "file ends %zu bytes early, at %llu", len,
+            char path[PATH_MAX];
+            path_of(fd, path);
+            return err_set(err, ERR_CORRUPT, "'%s' ends %zu bytes early, at %llu", path, len,
                            (unsigned long long)at);
         }
         p += r;
