@@ -105,6 +105,9 @@ static inline uint64_t chunk_section_offset(const struct chunk_meta *m, enum chu
     return at;
 }
 
+/* ERR_CORRUPT unless every field is within its limits and all bytes lie below part_bytes. */
+int chunk_meta_check(const struct chunk_meta *m, uint64_t part_bytes, struct err *err);
+
 /* --- encode ------------------------------------------------------------------------------ */
 
 enum chunk_filter_mode {
@@ -121,12 +124,14 @@ struct chunk_options {
 struct chunk_builder;
 struct chunk_builder *chunk_builder_new(const struct chunk_options *options);
 void chunk_builder_free(struct chunk_builder *b);
+void chunk_builder_set_filter(struct chunk_builder *b, enum chunk_filter_mode mode);
 /* True when the entry does not belong in this chunk any more: finish it first.  An empty builder
  * takes any entry within CHUNK_MAX_ENTRY_BYTES. */
 bool chunk_builder_is_full(const struct chunk_builder *b, const struct entry *e);
 /* Copies. */
 void chunk_builder_add(struct chunk_builder *b, const struct entry *e);
 uint32_t chunk_builder_rows(const struct chunk_builder *b);
+uint64_t chunk_builder_sm_bytes(const struct chunk_builder *b); /* of the rows added */
 uint64_t chunk_builder_mem_bytes(const struct chunk_builder *b);
 struct chunk_encoded {
     struct chunk_meta meta;  /* offsets are 0 */

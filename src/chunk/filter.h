@@ -18,7 +18,7 @@
 #include "base/bytes.h"
 #include "base/str_view.h"
 
-enum { FILTER_GRAM_BYTES = 5, FILTER_MAX_BITS = 15 << 13 };
+enum { FILTER_GRAM_BYTES = 5, FILTER_MAX_BITS = 15 << 14 };
 
 struct filter_needle {
     uint32_t *slots;     /* owned; in [0, FILTER_MAX_BITS) */

@@ -74,8 +74,7 @@ struct segment_sink {
 struct segment_sink segment_sink_of_buf(struct buf *b);
 
 struct segment_writer;
-/* A writer may write one segment after another (open, ..., finish, open): it keeps its compressor
- * and buffers. */
+/* A writer may write one segment after another (open, ..., finish, open). */
 struct segment_writer *segment_writer_new(void);
 void segment_writer_free(struct segment_writer *w);
 uint64_t segment_writer_mem_bytes(const struct segment_writer *w);
@@ -86,6 +85,7 @@ int segment_writer_open(struct segment_writer *w, const struct segment_header *h
                         const struct chunk_options *options, struct segment_sink sink,
                         struct err *err);
 /* Parts come sorted by (tenant, period start) and do not repeat.  Ends the part before. */
+/* period_len_ns 0: any time; else every entry lies in [start, start + len). */
 int segment_writer_part(struct segment_writer *w, struct str_view tenant, int64_t period_start_ns,
                         int64_t period_len_ns, struct err *err);
 /* A filter switch of a tenant: from the next chunk of this part on. */
@@ -96,7 +96,8 @@ int segment_writer_stream(struct segment_writer *w, struct str_view labels, stru
 /* The next row of the stream; rows of a run come in (time, arrival) order. */
 int segment_writer_add(struct segment_writer *w, const struct entry *e, struct err *err);
 /* Copies a chunk as it is (payload and filter checked by the caller's reader: see
- * segment_read_chunk) into the part; *ret_chunk is its number there.  At any point of a part. */
+ * segment_read_chunk) into the part; *ret_chunk is its number there.  Ends the chunk in work, so
+ * copy before adding where there is a choice. */
 int segment_writer_copy_chunk(struct segment_writer *w, const struct chunk_meta *meta,
                               struct str_view payload, struct str_view filter, uint32_t *ret_chunk,
                               struct err *err);
@@ -146,6 +147,7 @@ struct part {
     struct chunk_meta *chunks;
     struct segment_sm_key *sm_keys;
     uint32_t n_streams, n_runs, n_chunks, n_sm_keys;
+    uint64_t filters_at, filters_bytes; /* all filters, from the start of the part */
     uint64_t mem_bytes;
     struct arena *arena;
 };
@@ -165,6 +167,17 @@ struct chunk_source chunk_source_of(const struct part_source *ps);
 /* Appends the chunk's filter to out, checked; nothing when it has none. */
 int segment_read_filter(const struct part_source *ps, const struct chunk_meta *meta,
                         struct buf *out, struct err *err);
+/* Appends all filters of the part in one read, checked; part_filter finds them there. */
+int segment_read_filters(const struct part_source *ps, const struct part *p, struct buf *out,
+                         struct err *err);
+static inline struct str_view part_filter(const struct part *p, struct str_view filters,
+                                          uint32_t chunk)
+{
+    const struct chunk_meta *m = &p->chunks[chunk];
+    if (m->filter_bits == 0)
+        return SV_EMPTY;
+    return sv_sub(filters, m->filter_offset - p->filters_at, (m->filter_bits + 7) / 8);
+}
 /* Appends payload and filter as they are, every section checked: for segment_writer_copy_chunk. */
 int segment_read_chunk(const struct part_source *ps, const struct chunk_meta *meta,
                        struct buf *out_payload, struct buf *out_filter, struct err *err);
