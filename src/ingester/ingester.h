@@ -58,8 +58,8 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                   const struct ingester_deps *deps, struct err *err);
 /* Drains what was accepted, syncs the log; with flush_on_shutdown everything goes to objects. */
 void ingester_close(struct ingester *in);
-/* True when pushes are taken; else *why (may be NULL) says what it is doing or what is wrong:
- * "replaying the WAL: 12 of 40 MiB". */
+/* True when recovery is over and queries are answered; else *why (may be NULL) says what it is
+ * doing or what is wrong: "replaying the WAL: 12 MiB done". */
 bool ingester_ready(struct ingester *in, struct buf *why);
 /* Waits for the end of recovery; < 0 when it failed. */
 int ingester_wait_ready(struct ingester *in, struct err *err);

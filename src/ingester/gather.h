@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gather.h - a stream's entries of a frozen head, in (time, arrival) order, each once.
+ * Threads: one; the head takes no appends. */
+#pragma once
+#include "chunk/head.h"
+#include "model/entry.h"
+
+struct gather {
+    struct entry *v; /* borrow the head's pages */
+    size_t n, cap;
+};
+#define GATHER_INIT ((struct gather){0})
+void gather_deinit(struct gather *g);
+/* Replaces what it held. */
+void gather_stream(struct gather *g, const struct head *h, uint32_t stream,
+                   const struct head_stream *stat);
+
+static inline int64_t period_start(int64_t ts_ns, int64_t length_ns)
+{
+    int64_t into = ts_ns % length_ns;
+    return ts_ns - (into < 0 ? into + length_ns : into);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A finished segment becomes live.  Its rows are made from what was written, read back, so the
+ * index says what the file says. */
+#include "base/log.h"
+#include "chunk/segment.h"
+#include "ingester/state.h"
+#include "store/index.h"
+#include "store/object.h"
+#include "store/segments.h"
+
+static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
+{
+    return object_pread(ctx, to, len, at, err);
+}
+
+static struct object_store *store_of(const struct ingester *in, enum segment_place place)
+{
+    return place == PLACE_LOCAL ? in->deps.local : in->deps.objects;
+}
+
+/* The tables the parts stand in, ascending, each once. */
+static size_t list_periods(const struct segment *seg, struct segment_period *ret)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < seg->n_parts; i++) {
+        const struct segment_part *p = &seg->parts[i];
+        size_t at = n;
+        while (at > 0 && ret[at - 1].start_ns > p->period_start_ns)
+            at--;
+        if (at > 0 && ret[at - 1].start_ns == p->period_start_ns)
+            continue;
+        memmove(&ret[at + 1], &ret[at], (n - at) * sizeof *ret);
+        ret[at] = (struct segment_period){p->period_start_ns, p->period_len_ns};
+        n++;
+    }
+    return n;
+}
+
+static void fill_info(struct arena *arena, const struct new_segment *s, const struct segment *seg,
+                      struct segment_info *ret)
+{
+    struct segment_period *periods = ARENA_ARRAY(arena, struct segment_period, seg->n_parts);
+    struct lsn_range *coverage = ARENA_ARRAY(arena, struct lsn_range, seg->n_coverage);
+    *ret = (struct segment_info){.uuid = s->uuid,
+                                 .place = s->place,
+                                 .level = seg->header.level,
+                                 .key = arena_copy(arena, s->key),
+                                 .bytes = s->bytes,
+                                 .generation = s->generation,
+                                 .created_ns = s->created_ns,
+                                 .min_ts_ns = INT64_MAX,
+                                 .max_ts_ns = INT64_MIN,
+                                 .n_parts = seg->n_parts,
+                                 .periods = periods,
+                                 .coverage = coverage,
+                                 .n_coverage = seg->n_coverage};
+    for (uint32_t i = 0; i < seg->n_parts; i++) {
+        const struct segment_part *p = &seg->parts[i];
+        ret->n_rows += p->rows;
+        ret->line_bytes += p->line_bytes;
+        ret->min_ts_ns = p->min_ts_ns < ret->min_ts_ns ? p->min_ts_ns : ret->min_ts_ns;
+        ret->max_ts_ns = p->max_ts_ns > ret->max_ts_ns ? p->max_ts_ns : ret->max_ts_ns;
+    }
+    ret->n_periods = list_periods(seg, periods);
+    for (uint32_t i = 0; i < seg->n_coverage; i++) {
+        memcpy(coverage[i].source.b, seg->coverage[i].source, UUID_BYTES);
+        coverage[i].first = seg->coverage[i].first;
+        coverage[i].last = seg->coverage[i].last;
+    }
+}
+
+int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+                    struct segment_info *ret, struct err *err)
+{
+    struct object_reader *reader = NULL;
+    struct segment *seg = NULL;
+    int r = object_open(store_of(in, s->place), s->key, &reader, err);
+    if (r < 0)
+        return r;
+    struct segment_source source = {reader, object_bytes(reader), pread_object};
+    r = segment_open(&seg, &source, err);
+    if (r == 0)
+        r = index_add_segment_file(in->deps.index, seg, err);
+    if (r == 0)
+        fill_info(arena, s, seg, ret);
+    segment_close(seg);
+    object_close(reader);
+    return r;
+}
+
+/* Last reference gone: rows and storage of a dead segment go too.  A failure leaves a stray, which
+ * the next start removes. */
+static void on_gone(void *ctx, const struct segment_info *info, bool doomed)
+{
+    struct ingester *in = ctx;
+    struct err err = ERR_INIT;
+    if (in->deps.segments)
+        segments_forget(in->deps.segments, info->uuid);
+    if (!doomed)
+        return;
+    int r = index_remove_segments(in->deps.index, &info->uuid, 1, &err);
+    if (r == 0)
+        r = object_delete(store_of(in, info->place), info->key, &err);
+    if (r < 0)
+        LOG_WARN("a dead segment was not removed", log_sv("key", info->key),
+                 log_str("err", err.text));
+}
+
+struct live_segment *publish_live(struct ingester *in, const struct segment_info *info)
+{
+    return live_segment_new(info, on_gone, in);
+}
