@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "querier/pipeline.h"
+
+#include "logql/values.h"
+#include "querier/pipeline_impl.h"
+
+bool stage_changes_line(enum stage_kind k)
+{
+    return k == STAGE_LINE_FORMAT || k == STAGE_UNPACK || k == STAGE_DECOLORIZE;
+}
+
+bool stage_is_parser(enum stage_kind k)
+{
+    return k == STAGE_JSON || k == STAGE_LOGFMT || k == STAGE_REGEXP || k == STAGE_PATTERN ||
+           k == STAGE_UNPACK;
+}
+
+static bool needs_all(const struct pipeline *p)
+{
+    return p->need.kind != NEED_BY;
+}
+
+/* ---- compiling ---- */
+
+/* How many of the first stages only filter: their label tests see unchanged labels. */
+static size_t n_leading_filters(const struct log_query *log)
+{
+    size_t i = 0;
+    while (i < log->n_stages &&
+           (log->stages[i].kind == STAGE_LINE_FILTER || log->stages[i].kind == STAGE_LABEL_FILTER))
+        i++;
+    return i;
+}
+
+static int compile_stages(struct pipeline *p, const struct log_query *log, struct err *err)
+{
+    p->line_tests = ARENA_ARRAY(&p->arena, struct line_test, log->n_stages);
+    p->steps = ARENA_ARRAY(&p->arena, struct step, log->n_stages);
+    p->first_labels = ARENA_ARRAY(&p->arena, struct label_test, log->n_stages);
+    size_t leading = n_leading_filters(log);
+    bool line_changed = false;
+    for (size_t i = 0; i < log->n_stages; i++) {
+        const struct stage *stage = &log->stages[i];
+        int r;
+        if (stage->kind == STAGE_LINE_FILTER && !line_changed) {
+            r = line_test_compile(&p->line_tests[p->n_line_tests], &stage->line_filter, &p->arena,
+                                  err);
+            p->n_line_tests += r == 0;
+        } else {
+            struct step *s = &p->steps[p->n_steps];
+            r = step_compile(p, s, stage, err);
+            p->n_steps += r == 0;
+            if (r == 0 && i < leading)
+                p->first_labels[p->n_first_label_tests++] = s->label; /* borrowed */
+            if (r == 0 && stage_is_parser(stage->kind) && p->need.reduced &&
+                stage->kind != STAGE_UNPACK) {
+                bool any;
+                pipeline_names(p, log, i + 1, &s->wanted, &any);
+                s->limited = !any;
+            }
+        }
+        if (r < 0)
+            return r;
+        line_changed |= stage_changes_line(stage->kind);
+    }
+    return 0;
+}
+
+static int compile_unwrap(struct pipeline *p, struct err *err)
+{
+    const struct unwrap *u = p->unwrap;
+    if (!u)
+        return 0;
+    p->post_filters = ARENA_ARRAY(&p->arena, struct label_test, u->n_post_filters);
+    for (; p->n_post_filters < u->n_post_filters; p->n_post_filters++) {
+        int r = label_test_compile(&p->post_filters[p->n_post_filters],
+                                   u->post_filters[p->n_post_filters], &p->arena, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void note_what_is_read(struct pipeline *p)
+{
+    p->is_static = !p->unwrap;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const struct stage *stage = p->steps[i].stage;
+        p->has_parser |= stage_is_parser(stage->kind);
+        bool labels_alone = stage->kind == STAGE_LABEL_FILTER || stage->kind == STAGE_DROP ||
+                            stage->kind == STAGE_KEEP;
+        p->is_static &= labels_alone;
+        if (!labels_alone)
+            p->reads |= PIPELINE_READS_LINE | PIPELINE_READS_TIME;
+        if (stage_changes_line(stage->kind))
+            p->reads |= PIPELINE_CHANGES_LINE;
+    }
+    for (size_t i = 0; i < p->names.n; i++)
+        p->error_is_needed |= sv_eq(p->names.v[i], SV("__error__"));
+    /* A parser's names yield to those of the metadata, whichever they are. */
+    if (p->any_name || p->has_parser || p->names.n)
+        p->reads |= PIPELINE_READS_METADATA;
+}
+
+int pipeline_new(struct pipeline **ret, const struct log_query *log, const struct unwrap *unwrap,
+                 const struct label_need *need, struct err *err)
+{
+    struct pipeline *p = mem_zalloc(1, sizeof *p);
+    p->unwrap = unwrap && unwrap->present ? unwrap : NULL;
+    if (need)
+        p->need = *need;
+    int r = compile_stages(p, log, err);
+    if (r == 0)
+        r = compile_unwrap(p, err);
+    if (r < 0) {
+        pipeline_free(p);
+        return r;
+    }
+    pipeline_names(p, log, 0, &p->names, &p->any_name);
+    note_what_is_read(p);
+    *ret = p;
+    return 0;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_line_tests; i++)
+        line_test_deinit(&p->line_tests[i]);
+    for (size_t i = 0; i < p->n_steps; i++)
+        step_deinit(&p->steps[i]);
+    for (size_t i = 0; i < p->n_post_filters; i++)
+        label_test_deinit(&p->post_filters[i]);
+    arena_deinit(&p->arena);
+    free(p);
+}
+
+const struct line_test *pipeline_line_tests(const struct pipeline *p, size_t *ret_n)
+{
+    *ret_n = p->n_line_tests;
+    return p->line_tests;
+}
+
+const struct label_test *pipeline_first_label_tests(const struct pipeline *p, size_t *ret_n)
+{
+    *ret_n = p->n_first_label_tests;
+    return p->first_labels;
+}
+
+unsigned pipeline_reads(const struct pipeline *p)
+{
+    return p->reads;
+}
+
+bool pipeline_is_static(const struct pipeline *p)
+{
+    return p->is_static;
+}
+
+/* A key that the stream has too stands under the suffix, and only there. */
+bool pipeline_metadata_names(const struct pipeline *p, struct labels base, struct arena *a,
+                             struct name_list *ret)
+{
+    static const char suffix[] = "_extracted";
+    if (p->any_name || p->has_parser)
+        return false;
+    struct str_view *v = ARENA_ARRAY(a, struct str_view, p->names.n * 2);
+    size_t n = 0;
+    for (size_t i = 0; i < p->names.n; i++) {
+        struct str_view name = p->names.v[i];
+        if (!labels_get(base, name).p)
+            v[n++] = name;
+        if (!sv_ends_with(name, sv_of(suffix)))
+            continue;
+        struct str_view stem = sv_sub(name, 0, name.len - (sizeof suffix - 1));
+        if (labels_get(base, stem).p)
+            v[n++] = stem;
+    }
+    *ret = (struct name_list){v, n};
+    return true;
+}
+
+/* ---- one row ---- */
+
+void pipeline_runner_init(struct pipeline_runner *r, const struct pipeline *p)
+{
+    *r = (struct pipeline_runner){.p = p};
+    labels_builder_init(&r->b);
+    r->scratch = regex_scratch_new();
+}
+
+void pipeline_runner_deinit(struct pipeline_runner *r)
+{
+    labels_builder_deinit(&r->b);
+    regex_scratch_free(r->scratch);
+    buf_deinit(&r->text[0]);
+    buf_deinit(&r->text[1]);
+    free(r->spans);
+    free(r->reduced);
+    *r = (struct pipeline_runner){0};
+}
+
+void pipeline_runner_stream(struct pipeline_runner *r, struct labels base)
+{
+    labels_builder_set_base(&r->b, base);
+}
+
+static int convert(enum unwrap_conv conv, struct str_view text, double *ret, struct err *err)
+{
+    int64_t ns;
+    uint64_t bytes;
+    int r;
+    switch (conv) {
+    case UNWRAP_BYTES:
+        if ((r = bytesize_parse(text, &bytes, err)) == 0)
+            *ret = (double)bytes;
+        return r;
+    case UNWRAP_DURATION:
+    case UNWRAP_DURATION_SECONDS:
+        if ((r = duration_parse_go(text, &ns, err)) == 0)
+            *ret = (double)ns / 1e9;
+        return r;
+    default:
+        return number_parse(text, ret, err);
+    }
+}
+
+/* A line without the label is no sample; one whose value does not convert carries an error. */
+static bool unwrap_row(struct pipeline_runner *r)
+{
+    const struct pipeline *p = r->p;
+    struct str_view text;
+    labels_builder_get(&r->b, p->unwrap->name, &text);
+    if (text.len == 0)
+        return false;
+    struct err err = ERR_INIT;
+    r->value = 0;
+    if (convert(p->unwrap->conv, text, &r->value, &err) < 0)
+        labels_builder_set_error(&r->b, SV("SampleExtractionErr"),
+                                 arena_copy(labels_builder_arena(&r->b), sv_of(err.text)));
+    for (size_t i = 0; i < p->n_post_filters; i++)
+        if (!label_test_keeps(&p->post_filters[i], &r->b, r->scratch))
+            return false;
+    return true;
+}
+
+bool pipeline_runner_row(struct pipeline_runner *r, int64_t ts_ns, struct str_view line,
+                         struct str_view sm)
+{
+    const struct pipeline *p = r->p;
+    labels_builder_reset(&r->b);
+    if (sm.len)
+        labels_builder_add_encoded_metadata(&r->b, sm);
+    r->line = line;
+    r->ts_ns = ts_ns;
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (!step_run(r, &p->steps[i]))
+            return false;
+    return !p->unwrap || unwrap_row(r);
+}
+
+static bool holds(const struct name_list *names, struct str_view name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (sv_eq(names->v[i], name))
+            return true;
+    return false;
+}
+
+static struct str_view value_of(const struct labels_builder *b, struct str_view name)
+{
+    struct str_view value = {NULL, 0};
+    if (sv_eq(name, SV("__error__")))
+        return b->error;
+    if (sv_eq(name, SV("__error_details__")))
+        return b->error_details;
+    return labels_builder_get(b, name, &value) ? value : (struct str_view){NULL, 0};
+}
+
+static struct labels only_named(struct pipeline_runner *r)
+{
+    const struct name_list *names = &r->p->need.names;
+    if (names->n > r->cap_reduced)
+        r->reduced = mem_grow(r->reduced, &r->cap_reduced, names->n, sizeof *r->reduced);
+    size_t n = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        struct str_view value = value_of(&r->b, names->v[i]);
+        bool again = false;
+        for (size_t j = 0; j < n; j++)
+            again |= sv_eq(r->reduced[j].name, names->v[i]);
+        if (value.p && !again)
+            r->reduced[n++] = (struct label){names->v[i], value};
+    }
+    labels_sort(r->reduced, n, NULL);
+    return (struct labels){r->reduced, n};
+}
+
+struct labels pipeline_runner_labels(struct pipeline_runner *r)
+{
+    const struct pipeline *p = r->p;
+    if (!needs_all(p))
+        return only_named(r);
+    struct labels all = labels_builder_result(&r->b);
+    if (!p->unwrap && p->need.kind == NEED_ALL)
+        return all;
+    if (all.n > r->cap_reduced)
+        r->reduced = mem_grow(r->reduced, &r->cap_reduced, all.n, sizeof *r->reduced);
+    size_t n = 0;
+    for (size_t i = 0; i < all.n; i++)
+        if (!(p->unwrap && sv_eq(all.v[i].name, p->unwrap->name)) &&
+            !holds(&p->need.names, all.v[i].name))
+            r->reduced[n++] = all.v[i];
+    return (struct labels){r->reduced, n};
+}
+
+bool pipeline_runner_failed(const struct pipeline_runner *r)
+{
+    if (!labels_builder_has_error(&r->b))
+        return false;
+    bool of_parser =
+        sv_eq(r->b.error, SV("JSONParserErr")) || sv_eq(r->b.error, SV("LogfmtParserErr"));
+    return !(r->p->need.reduced && r->p->error_is_needed && of_parser);
+}
