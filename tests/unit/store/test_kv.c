@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "store/kv.h"
+
+static const char *const dbs[] = {"a", "b"};
+static const struct kv_conf small = {.dbs = dbs, .n_dbs = 2, .map_bytes = 256 << 10};
+
+struct fill {
+    uint32_t from, n;
+    int n_runs;
+};
+
+static int put_many(void *ctx, struct kv_txn *t, struct err *err)
+{
+    struct fill *f = ctx;
+    f->n_runs++;
+    char value[1000];
+    memset(value, 'v', sizeof value);
+    for (uint32_t i = f->from; i < f->from + f->n; i++) {
+        char key[4];
+        st_le32(key, __builtin_bswap32(i));
+        st_le32(value, i);
+        int r = kv_put(t, 0, sv(key, 4), sv(value, sizeof value), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* How many keys; each must have its value. */
+static uint32_t count_all(struct kv *kv)
+{
+    struct kv_txn t;
+    struct kv_cursor c;
+    uint32_t n = 0;
+    assert_int_equal(kv_read_begin(kv, &t, NULL), 0);
+    assert_int_equal(kv_cursor_open(&t, 0, &c, NULL), 0);
+    for (int r = kv_seek(&c, SV_EMPTY, NULL); r == KV_OK; r = kv_next(&c, NULL), n++)
+        assert_int_equal(ld_le32(c.value.p), __builtin_bswap32(ld_le32(c.key.p)));
+    kv_cursor_close(&c);
+    kv_read_end(&t);
+    return n;
+}
+
+static void test_a_full_map_grows_and_the_transaction_runs_again(void **state)
+{
+    struct kv *kv;
+    struct err err = ERR_INIT;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, &err), 0);
+    struct fill f = {0, 5000, 0};
+    assert_int_equal(kv_write(kv, put_many, &f, &err), 0);
+    assert_true(f.n_runs > 1);
+    assert_true(kv_map_bytes(kv) > 5000 * 1000);
+    assert_int_equal(count_all(kv), 5000);
+    kv_close(kv);
+
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, &err), 0);
+    assert_int_equal(count_all(kv), 5000);
+    kv_close(kv);
+}
+
+struct reading {
+    struct kv *kv;
+    _Atomic bool stop;
+    _Atomic uint32_t n_reads;
+};
+
+static void read_until_stopped(void *ctx)
+{
+    struct reading *rd = ctx;
+    uint32_t last = 0;
+    while (!atomic_load(&rd->stop)) {
+        uint32_t n = count_all(rd->kv);
+        assert_true(n >= last && n % 100 == 0); /* whole transactions, never fewer */
+        last = n;
+        atomic_fetch_add(&rd->n_reads, 1);
+    }
+}
+
+static void test_readers_go_on_while_the_map_grows(void **state)
+{
+    struct reading rd = {0};
+    assert_int_equal(kv_open(&rd.kv, in_folder(*state, "env"), &small, NULL), 0);
+    struct thread readers[3] = {0};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(thread_start(&readers[i], "reader", read_until_stopped, &rd, NULL), 0);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct fill f = {i * 100, 100, 0};
+        assert_int_equal(kv_write(rd.kv, put_many, &f, NULL), 0);
+    }
+    atomic_store(&rd.stop, true);
+    for (int i = 0; i < 3; i++)
+        thread_join(&readers[i]);
+    assert_true(atomic_load(&rd.n_reads) > 0);
+    assert_int_equal(count_all(rd.kv), 3000);
+    kv_close(rd.kv);
+}
+
+static int fail_after_writing(void *ctx, struct kv_txn *t, struct err *err)
+{
+    int r = put_many(ctx, t, err);
+    return r < 0 ? r : err_set(err, -EIO, "no");
+}
+
+static void test_a_failed_transaction_leaves_nothing(void **state)
+{
+    struct kv *kv;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, NULL), 0);
+    struct fill f = {0, 10, 0};
+    assert_int_equal(kv_write(kv, fail_after_writing, &f, NULL), -EIO);
+    assert_int_equal(f.n_runs, 1);
+    assert_int_equal(count_all(kv), 0);
+    kv_close(kv);
+}
+
+static void test_one_environment_opens_once(void **state)
+{
+    struct kv *kv, *again;
+    struct err err = ERR_INIT;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, NULL), 0);
+    assert_int_equal(kv_open(&again, in_folder(*state, "env"), &small, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "open already"));
+    kv_close(kv);
+    assert_int_equal(kv_open(&again, in_folder(*state, "env"), &small, NULL), 0);
+    kv_close(again);
+}
+
+/* What a crash leaves of a creation: a half folder beside, an empty one in place. */
+static void test_leftovers_of_a_creation_do_no_harm(void **state)
+{
+    assert_int_equal(file_mkdirs(in_folder(*state, "env.new"), NULL), 0);
+    assert_int_equal(file_write_atomic(in_folder(*state, "env.new/data.mdb"), SV("half"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "env"), NULL), 0);
+    struct kv *kv;
+    struct err err = ERR_INIT;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, &err), 0);
+    assert_false(file_exists(in_folder(*state, "env.new")));
+    kv_close(kv);
+}
+
+static void test_garbage_is_an_error(void **state)
+{
+    char garbage[8192];
+    memset(garbage, 0x5a, sizeof garbage);
+    assert_int_equal(file_mkdirs(in_folder(*state, "env"), NULL), 0);
+    assert_int_equal(
+        file_write_atomic(in_folder(*state, "env/data.mdb"), sv(garbage, sizeof garbage), NULL), 0);
+    struct kv *kv;
+    struct err err = ERR_INIT;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, &err), ERR_CORRUPT);
+}
+
+static struct file_fault fail_nth(void *ctx, enum file_op op, const char *path, int fd)
+{
+    int *left = ctx;
+    return (struct file_fault){.errnum = (*left)-- == 0 ? EIO : 0};
+}
+
+static void test_a_fault_at_any_call_of_the_creation_can_be_retried(void **state)
+{
+    for (int nth = 0;; nth++) {
+        char name[32];
+        snprintf(name, sizeof name, "env%d", nth);
+        int left = nth;
+        file_fault_set(fail_nth, &left);
+        struct kv *kv = NULL;
+        int r = kv_open(&kv, in_folder(*state, name), &small, NULL);
+        file_fault_set(NULL, NULL);
+        if (r == 0) {
+            kv_close(kv);
+            if (left >= 0)
+                break; /* no call was left to fail */
+            continue;
+        }
+        assert_int_equal(kv_open(&kv, in_folder(*state, name), &small, NULL), 0);
+        kv_close(kv);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(test_a_full_map_grows_and_the_transaction_runs_again),
+        FOLDER_TEST(test_readers_go_on_while_the_map_grows),
+        FOLDER_TEST(test_a_failed_transaction_leaves_nothing),
+        FOLDER_TEST(test_one_environment_opens_once),
+        FOLDER_TEST(test_leftovers_of_a_creation_do_no_harm),
+        FOLDER_TEST(test_garbage_is_an_error),
+        FOLDER_TEST(test_a_fault_at_any_call_of_the_creation_can_be_retried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
