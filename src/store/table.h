@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "store/directory.h"
 #include "store/index.h"
 #include "store/kv.h"
+#include "store/part_row.h"
 #include "store/sids.h"
 
 /* Start of the period that holds ts (floor), cut to INT64_MIN where that would pass it. */
@@ -24,7 +24,7 @@ enum table_db {
     TABLE_SIDS,     /* tenant, sid -> hash, labels */
     TABLE_NAMES,    /* tenant, label name -> name id */
     TABLE_POSTINGS, /* tenant, name id, kind, value, sid >> 16 -> posting */
-    TABLE_PARTS,    /* tenant, max ts, segment, part -> directory */
+    TABLE_PARTS,    /* tenant, max ts, segment, part -> part row */
     TABLE_SEGMENTS, /* segment -> keys of its parts */
     TABLE_N_DBS,
 };
@@ -100,7 +100,7 @@ int table_series(struct kv_txn *t, uint32_t tid, uint32_t sid, struct index_seri
                  struct err *err);
 /* Walks the tenant's parts that overlap min..max, in segments that the view holds. */
 typedef int table_part_fn(void *ctx, size_t segment_order, uint32_t part_no,
-                          const struct directory *d, struct err *err);
+                          const struct part_row *d, struct err *err);
 int table_each_part(struct kv_txn *t, uint32_t tid, const struct index_query *q, table_part_fn *fn,
                     void *ctx, struct err *err);
 /* Takes out of *set the series without a run in min..max in a segment of the view. */

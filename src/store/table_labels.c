@@ -25,12 +25,12 @@ static void meet(void *ctx, size_t at, const struct segment_run *run)
 
 enum { ALL_MET = 1 };
 
-static int meet_in_part(void *ctx, size_t segment_order, uint32_t part_no,
-                        const struct directory *d, struct err *err)
+static int meet_in_part(void *ctx, size_t segment_order, uint32_t part_no, const struct part_row *d,
+                        struct err *err)
 {
     struct meeting *m = ctx;
     m->any = false;
-    int r = directory_select(d, m->missing, m->n_missing, meet, m, err);
+    int r = part_row_select(d, m->missing, m->n_missing, meet, m, err);
     if (r < 0 || !m->any)
         return r;
     size_t n = 0;

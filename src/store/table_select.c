@@ -17,8 +17,8 @@ static int visit_part(const struct kv_cursor *cur, const struct index_query *q, 
     size_t order = view_find_segment(q->view, uuid);
     if (order == SIZE_MAX)
         return 0; /* not committed yet, or replaced */
-    struct directory d;
-    int r = directory_open(&d, cur->value, err);
+    struct part_row d;
+    int r = part_row_open(&d, cur->value, err);
     if (r < 0)
         return r;
     if (d.min_ts_ns > q->max_ts_ns)
@@ -106,12 +106,12 @@ static int check_budget(const struct selecting *s, size_t more_bytes, struct err
 }
 
 static int select_in_part(void *ctx, size_t segment_order, uint32_t part_no,
-                          const struct directory *d, struct err *err)
+                          const struct part_row *d, struct err *err)
 {
     struct selecting *s = ctx;
     s->n_runs = 0;
     s->n_parts_seen++;
-    int r = directory_select(d, s->sids, s->n_sids, take_run, s, err);
+    int r = part_row_select(d, s->sids, s->n_sids, take_run, s, err);
     if (r < 0 || s->n_runs == 0)
         return r;
     if (!runs_are_sorted(s)) /* a segment has its series in label order, we in number order */

@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "model/labels.h"
-#include "store/directory.h"
+#include "store/part_row.h"
 #include "store/table.h"
 
 enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12, NO_NODE = -1 };
@@ -35,7 +35,7 @@ struct adding {
     size_t n_slots;
     struct node *nodes;
     size_t n_nodes, cap_nodes;
-    struct directory_series *dir; /* of the part at hand */
+    struct part_row_series *dir; /* of the part at hand */
     size_t cap_dir;
     uint16_t *old_sids, *all_sids; /* POSTING_MAX each */
     struct buf value;
@@ -307,8 +307,8 @@ static int put_tenant(struct adding *a, struct str_view name, struct err *err)
 
 static int cmp_dir_sid(const void *a, const void *b)
 {
-    uint32_t x = ((const struct directory_series *)a)->sid;
-    uint32_t y = ((const struct directory_series *)b)->sid;
+    uint32_t x = ((const struct part_row_series *)a)->sid;
+    uint32_t y = ((const struct part_row_series *)b)->sid;
     return (x > y) - (x < y);
 }
 
@@ -330,7 +330,7 @@ static int put_part_row(struct adding *a, const struct index_part *part, size_t 
     key_put(&key, sv((const char *)a->segment.b, UUID_BYTES));
     key_be32(&key, part->part_no);
     buf_clear(&a->value);
-    directory_encode(&a->value, part->min_ts_ns, part->max_ts_ns, a->dir, n);
+    part_row_encode(&a->value, part->min_ts_ns, part->max_ts_ns, a->dir, n);
     return kv_put(a->t, TABLE_PARTS, key_view(&key), buf_view(&a->value), err);
 }
 
@@ -366,7 +366,7 @@ static int add_part(struct adding *a, const struct index_part *part, struct err 
             continue;
         uint32_t sid = 0;
         r = sid_of(a, s, &sid, err);
-        a->dir[n++] = (struct directory_series){sid, s->runs, s->n_runs};
+        a->dir[n++] = (struct part_row_series){sid, s->runs, s->n_runs};
     }
     if (r >= 0)
         r = write_pairs(a, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* directory.h - one index row: which rows of a segment part belong to which series.
+/* part_row.h - one index row: which rows of a segment part belong to which series.
  * Packed in groups of 64 series in number order, with a table of groups in front, so that a query
  * for a few series decodes a few groups.  Every group has its own checksum.
  * Threads: pure. */
@@ -10,25 +10,25 @@
 #include "base/err.h"
 #include "chunk/segment.h"
 
-struct directory_series {
+struct part_row_series {
     uint32_t sid;
     const struct segment_run *runs;
     size_t n_runs; /* at least 1 */
 };
 /* v ascending by sid, each once; run times lie within min..max. */
-void directory_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
-                      const struct directory_series *v, size_t n);
+void part_row_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
+                     const struct part_row_series *v, size_t n);
 
 /* An opened row; borrows it. */
-struct directory {
+struct part_row {
     int64_t min_ts_ns, max_ts_ns;
     uint32_t n_series, n_groups;
     struct str_view table, groups;
 };
 /* Checks the header and the table of groups. */
-int directory_open(struct directory *ret, struct str_view row, struct err *err);
+int part_row_open(struct part_row *ret, struct str_view row, struct err *err);
 /* A run of series wanted[at]. */
-typedef void directory_run_fn(void *ctx, size_t at, const struct segment_run *run);
+typedef void part_row_run_fn(void *ctx, size_t at, const struct segment_run *run);
 /* All runs of the wanted series (ascending numbers), by series. */
-int directory_select(const struct directory *d, const uint32_t *wanted, size_t n_wanted,
-                     directory_run_fn *fn, void *ctx, struct err *err);
+int part_row_select(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
+                    part_row_run_fn *fn, void *ctx, struct err *err);

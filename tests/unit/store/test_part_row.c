@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
-#include "store/directory.h"
+#include "store/part_row.h"
 
 enum { MAX_SERIES = 1000, MAX_RUNS = 4 };
 static struct segment_run runs[MAX_SERIES][MAX_RUNS];
-static struct directory_series series[MAX_SERIES];
+static struct part_row_series series[MAX_SERIES];
 
 static void fill(size_t n, uint64_t *seed, int64_t min_ts, uint64_t span)
 {
@@ -59,9 +59,9 @@ static void test_selection_is_the_runs_of_the_wanted_series(void **state)
         fill(n, &seed, min_ts, round % 3 ? UINT64_C(86400000000000) : UINT64_MAX);
         CLEANUP(buf_deinit) struct buf row = BUF_INIT;
         int64_t max_ts = round % 3 ? min_ts + INT64_C(86400000000000) : INT64_MAX;
-        directory_encode(&row, min_ts, max_ts, series, n);
-        struct directory d;
-        assert_int_equal(directory_open(&d, buf_view(&row), NULL), 0);
+        part_row_encode(&row, min_ts, max_ts, series, n);
+        struct part_row d;
+        assert_int_equal(part_row_open(&d, buf_view(&row), NULL), 0);
         assert_int_equal(d.n_series, n);
 
         static uint32_t wanted[4 * MAX_SERIES];
@@ -74,7 +74,7 @@ static void test_selection_is_the_runs_of_the_wanted_series(void **state)
                 last = wanted[n_wanted++] = series[i].sid + 1; /* maybe a stranger */
         }
         got.n = 0;
-        assert_int_equal(directory_select(&d, wanted, n_wanted, collect, NULL, NULL), 0);
+        assert_int_equal(part_row_select(&d, wanted, n_wanted, collect, NULL, NULL), 0);
         size_t at = 0;
         for (size_t w = 0, i = 0; w < n_wanted; w++) {
             while (i < n && series[i].sid < wanted[w])
@@ -93,26 +93,26 @@ static void test_a_damaged_row_is_refused_or_yields_the_same(void **state)
     uint64_t seed = 5;
     fill(200, &seed, 0, 1000000);
     CLEANUP(buf_deinit) struct buf row = BUF_INIT;
-    directory_encode(&row, 0, 1000000, series, 200);
+    part_row_encode(&row, 0, 1000000, series, 200);
     static uint32_t wanted[200];
     for (size_t i = 0; i < 200; i++)
         wanted[i] = series[i].sid;
     for (int i = 0; i < 3000; i++) {
         size_t bit = next_random(&seed) % (row.len * 8);
         row.p[bit / 8] = (char)(row.p[bit / 8] ^ 1 << bit % 8);
-        struct directory d;
-        int r = directory_open(&d, buf_view(&row), NULL);
+        struct part_row d;
+        int r = part_row_open(&d, buf_view(&row), NULL);
         got.n = 0;
         if (r == 0)
-            r = directory_select(&d, wanted, 200, collect, NULL, NULL);
+            r = part_row_select(&d, wanted, 200, collect, NULL, NULL);
         assert_true(r < 0 || (bit / 8 >= 28 && bit / 8 < 32)); /* all but the reserved bytes */
         row.p[bit / 8] = (char)(row.p[bit / 8] ^ 1 << bit % 8);
     }
     for (size_t len = 0; len < row.len; len++) {
-        struct directory d;
-        int r = directory_open(&d, sv(row.p, len), NULL);
+        struct part_row d;
+        int r = part_row_open(&d, sv(row.p, len), NULL);
         got.n = 0;
-        assert_true(r < 0 || directory_select(&d, wanted, 200, collect, NULL, NULL) < 0);
+        assert_true(r < 0 || part_row_select(&d, wanted, 200, collect, NULL, NULL) < 0);
     }
 }
 
@@ -125,10 +125,10 @@ static void test_a_series_takes_few_bytes(void **state)
                                           .line_bytes = 1500,
                                           .min_ts_ns = 1000 + (int64_t)i * 100000000,
                                           .max_ts_ns = 1000 + (int64_t)i * 100000000 + 5000000000};
-        series[i] = (struct directory_series){(uint32_t)i, runs[i], 1};
+        series[i] = (struct part_row_series){(uint32_t)i, runs[i], 1};
     }
     CLEANUP(buf_deinit) struct buf row = BUF_INIT;
-    directory_encode(&row, 0, INT64_MAX, series, MAX_SERIES);
+    part_row_encode(&row, 0, INT64_MAX, series, MAX_SERIES);
     assert_true(row.len < MAX_SERIES * 22);
 }
 

@@ -9,7 +9,7 @@
  *            per series: varint runs; per run
  *              zigzag varint  chunk - the chunk of the run before in this group (0 at first)
  *              varint first row, rows, line bytes, metadata bytes, min - part min, max - min */
-#include "store/directory.h"
+#include "store/part_row.h"
 
 #include <assert.h>
 
@@ -17,8 +17,7 @@
 
 enum { VERSION = 1, HEADER_BYTES = 32, CRC_AT = 24, ENTRY_BYTES = 12, GROUP_SERIES = 64 };
 
-static void put_group(struct buf *out, int64_t min_ts_ns, const struct directory_series *v,
-                      size_t n)
+static void put_group(struct buf *out, int64_t min_ts_ns, const struct part_row_series *v, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         assert(v[i].sid > v[i - 1].sid);
@@ -42,8 +41,8 @@ static void put_group(struct buf *out, int64_t min_ts_ns, const struct directory
     }
 }
 
-void directory_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
-                      const struct directory_series *v, size_t n)
+void part_row_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
+                     const struct part_row_series *v, size_t n)
 {
     assert(n <= UINT32_MAX);
     size_t start = out->len, n_groups = (n + GROUP_SERIES - 1) / GROUP_SERIES;
@@ -69,25 +68,25 @@ void directory_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
     st_le32(header + CRC_AT, crc32c_extend(crc, sv(out->p + table_at, groups_at - table_at)));
 }
 
-static uint32_t group_sid(const struct directory *d, uint32_t g)
+static uint32_t group_sid(const struct part_row *d, uint32_t g)
 {
     return ld_le32(d->table.p + (size_t)g * ENTRY_BYTES);
 }
 
-static uint32_t group_start(const struct directory *d, uint32_t g)
+static uint32_t group_start(const struct part_row *d, uint32_t g)
 {
     return ld_le32(d->table.p + (size_t)g * ENTRY_BYTES + 4);
 }
 
-int directory_open(struct directory *ret, struct str_view row, struct err *err)
+int part_row_open(struct part_row *ret, struct str_view row, struct err *err)
 {
     if (row.len < HEADER_BYTES)
         return err_set(err, ERR_CORRUPT, "index row of %zu bytes", row.len);
     if (row.p[0] != VERSION)
         return err_set(err, ERR_UNSUPPORTED, "index row of version %u", (uint8_t)row.p[0]);
-    struct directory d = {.n_series = ld_le32(row.p + 4),
-                          .min_ts_ns = (int64_t)ld_le64(row.p + 8),
-                          .max_ts_ns = (int64_t)ld_le64(row.p + 16)};
+    struct part_row d = {.n_series = ld_le32(row.p + 4),
+                         .min_ts_ns = (int64_t)ld_le64(row.p + 8),
+                         .max_ts_ns = (int64_t)ld_le64(row.p + 16)};
     d.n_groups = d.n_series / GROUP_SERIES + (d.n_series % GROUP_SERIES != 0);
     if (d.n_groups > (row.len - HEADER_BYTES) / ENTRY_BYTES)
         return err_set(err, ERR_CORRUPT, "index row that is cut off");
@@ -100,14 +99,14 @@ int directory_open(struct directory *ret, struct str_view row, struct err *err)
 }
 
 struct run_picker {
-    const struct directory *d;
+    const struct part_row *d;
     const uint32_t *wanted;
     size_t at, n_wanted; /* wanted[at] is the next one */
-    directory_run_fn *fn;
+    part_row_run_fn *fn;
     void *ctx;
 };
 
-static uint32_t group_n_series(const struct directory *d, uint32_t g)
+static uint32_t group_n_series(const struct part_row *d, uint32_t g)
 {
     return g + 1 < d->n_groups ? GROUP_SERIES : d->n_series - g * GROUP_SERIES;
 }
@@ -129,7 +128,7 @@ static int64_t rd_ts(struct reader *in, int64_t from)
     return (int64_t)((uint64_t)from + v);
 }
 
-static void rd_run(struct reader *in, const struct directory *d, uint32_t *chunk,
+static void rd_run(struct reader *in, const struct part_row *d, uint32_t *chunk,
                    struct segment_run *ret)
 {
     uint64_t next = (uint64_t)*chunk + (uint64_t)unzigzag(rd_varint(in));
@@ -147,7 +146,7 @@ static void rd_run(struct reader *in, const struct directory *d, uint32_t *chunk
 }
 
 /* Numbers of a group's series; false when they do not ascend or pass the next group's first. */
-static bool rd_sids(struct reader *in, const struct directory *d, uint32_t g, uint32_t n,
+static bool rd_sids(struct reader *in, const struct part_row *d, uint32_t g, uint32_t n,
                     uint32_t *sids)
 {
     uint64_t sid = sids[0] = group_sid(d, g);
@@ -164,7 +163,7 @@ static bool rd_sids(struct reader *in, const struct directory *d, uint32_t g, ui
     return !in->bad && sid < end;
 }
 
-static int group_bytes(const struct directory *d, uint32_t g, struct str_view *ret, struct err *err)
+static int group_bytes(const struct part_row *d, uint32_t g, struct str_view *ret, struct err *err)
 {
     uint64_t from = group_start(d, g);
     uint64_t to = g + 1 < d->n_groups ? group_start(d, g + 1) : d->groups.len;
@@ -204,7 +203,7 @@ static int pick_from_group(struct run_picker *p, uint32_t g, struct err *err)
 }
 
 /* The last group from `g` on whose first sid is not above `sid`: doubling steps, then halving. */
-static uint32_t group_of(const struct directory *d, uint32_t g, uint32_t sid)
+static uint32_t group_of(const struct part_row *d, uint32_t g, uint32_t sid)
 {
     uint32_t lo = g, step = 1;
     while (step < d->n_groups - lo && group_sid(d, lo + step) <= sid) {
@@ -222,8 +221,8 @@ static uint32_t group_of(const struct directory *d, uint32_t g, uint32_t sid)
     return lo;
 }
 
-int directory_select(const struct directory *d, const uint32_t *wanted, size_t n_wanted,
-                     directory_run_fn *fn, void *ctx, struct err *err)
+int part_row_select(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
+                    part_row_run_fn *fn, void *ctx, struct err *err)
 {
     struct run_picker p = {.d = d, .wanted = wanted, .n_wanted = n_wanted, .fn = fn, .ctx = ctx};
     for (uint32_t g = 0; p.at < n_wanted && g < d->n_groups; g++) {
