@@ -94,6 +94,7 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
     mutex_init(&in->mu);
+    mutex_init(&in->dead_mu);
     cond_init(&in->changed);
     in->streams = streams_new();
     in->spill_writer = segment_writer_new();
@@ -119,6 +120,19 @@ static void stop_thread(struct ingester *in, bool *flag, struct thread *t)
     thread_join(t);
 }
 
+/* Nothing in the views may refer to us any more. */
+static void empty_views(struct ingester *in)
+{
+    struct view *v = view_pin(in->deps.views);
+    struct uuid *all = mem_alloc(v->n_segments * sizeof *all);
+    for (size_t i = 0; i < v->n_segments; i++)
+        all[i] = v->segments[i]->info.uuid;
+    struct views_change nothing = {.set_heads = true, .remove = all, .n_remove = v->n_segments};
+    view_unpin(v);
+    views_apply(in->deps.views, &nothing);
+    free(all);
+}
+
 void ingester_close(struct ingester *in)
 {
     if (!in)
@@ -133,20 +147,24 @@ void ingester_close(struct ingester *in)
     thread_join(&in->recover_thread);
     if (was_ready && in->conf.flush_on_shutdown) {
         LOG_INFO("writing everything to objects (ingester.wal.flush_on_shutdown)");
-        flush_and_wait(in);
+        struct err err = ERR_INIT;
+        if (flush_and_wait(in, &err) < 0)
+            LOG_ERROR("not everything is in objects; it is in the WAL and in local segments",
+                      log_str("err", err.text));
     }
     stop_thread(in, &in->stop_flush, &in->flush_thread);
     stop_thread(in, &in->stop_spill, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
-    struct views_change no_heads = {.set_heads = true};
-    views_apply(in->deps.views, &no_heads);
+    empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);
     streams_free(in->streams);
     segment_writer_free(in->spill_writer);
     buf_deinit(&in->wal_folder);
     cond_deinit(&in->changed);
+    leftovers_deinit(&in->dead);
+    mutex_deinit(&in->dead_mu);
     mutex_deinit(&in->mu);
     free(in);
 }

@@ -69,8 +69,8 @@ static void fill_info(struct arena *arena, const struct new_segment *s, const st
     }
 }
 
-int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
-                    struct segment_info *ret, struct err *err)
+static int prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+                   struct segment_info *ret, struct err *err)
 {
     struct object_reader *reader = NULL;
     struct segment *seg = NULL;
@@ -88,22 +88,103 @@ int publish_prepare(struct ingester *in, const struct new_segment *s, struct are
     return r;
 }
 
-/* Last reference gone: rows and storage of a dead segment go too.  A failure leaves a stray, which
- * the next start removes. */
+int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+                    struct segment_info *ret, struct err *err)
+{
+    int r = prepare(in, s, arena, ret, err);
+    if (r < 0) {
+        struct leftovers l = {0};
+        leftovers_add(&l, s->uuid, s->place, s->key);
+        publish_discard(in, &l);
+        leftovers_deinit(&l);
+    }
+    return r;
+}
+
+/* --- what goes again ---------------------------------------------------------------------- */
+
+void leftovers_add(struct leftovers *l, struct uuid uuid, enum segment_place place,
+                   struct str_view key)
+{
+    l->v = mem_grow(l->v, &l->cap, l->n + 1, sizeof *l->v);
+    l->v[l->n++] = (struct leftover){uuid, place, strndup(key.p, key.len)};
+}
+
+void leftovers_deinit(struct leftovers *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->v[i].key);
+    free(l->v);
+    *l = (struct leftovers){0};
+}
+
+/* The uuids in an array of their own; the caller frees it. */
+static struct uuid *uuids_of(const struct leftovers *l, size_t extra)
+{
+    struct uuid *v = mem_alloc((l->n + extra) * sizeof *v);
+    for (size_t i = 0; i < l->n; i++)
+        v[i] = l->v[i].uuid;
+    return v;
+}
+
+/* Rows first: without them nobody finds the file. */
+void publish_discard(struct ingester *in, struct leftovers *l)
+{
+    struct err err = ERR_INIT;
+    struct uuid *uuids = uuids_of(l, 0);
+    int r = l->n ? index_remove_segments(in->deps.index, uuids, l->n, &err) : 0;
+    free(uuids);
+    for (size_t i = 0; i < l->n && r == 0; i++) {
+        struct err why = ERR_INIT;
+        if (object_delete(store_of(in, l->v[i].place), sv_of(l->v[i].key), &why) < 0)
+            LOG_WARN("a dead segment was not removed", log_str("key", l->v[i].key),
+                     log_str("err", why.text));
+    }
+    if (r < 0)
+        LOG_WARN("dead segments were not removed", log_uint("segments", l->n),
+                 log_str("err", err.text));
+    leftovers_deinit(l);
+}
+
+int publish_commit(struct ingester *in, struct leftovers *failed,
+                   const struct catalog_change *change, struct err *err)
+{
+    struct catalog_change both = *change;
+    struct uuid *remove = uuids_of(failed, change->n_remove);
+    if (change->n_remove)
+        memcpy(remove + failed->n, change->remove, change->n_remove * sizeof *remove);
+    both.remove = remove;
+    both.n_remove += failed->n;
+    int r = catalog_commit(in->deps.catalog, &both, err);
+    free(remove);
+    if (r == 0) {
+        publish_discard(in, failed);
+        return 0;
+    }
+    for (size_t i = 0; i < change->n_add; i++)
+        leftovers_add(failed, change->add[i].uuid, change->add[i].place, change->add[i].key);
+    return r;
+}
+
+void publish_remove_dead(struct ingester *in)
+{
+    mutex_lock(&in->dead_mu);
+    struct leftovers dead = in->dead;
+    in->dead = (struct leftovers){0};
+    mutex_unlock(&in->dead_mu);
+    publish_discard(in, &dead);
+}
+
+/* On whatever thread held the last view, a query's maybe: the work is the flush thread's. */
 static void on_gone(void *ctx, const struct segment_info *info, bool doomed)
 {
     struct ingester *in = ctx;
-    struct err err = ERR_INIT;
     if (in->deps.segments)
         segments_forget(in->deps.segments, info->uuid);
     if (!doomed)
         return;
-    int r = index_remove_segments(in->deps.index, &info->uuid, 1, &err);
-    if (r == 0)
-        r = object_delete(store_of(in, info->place), info->key, &err);
-    if (r < 0)
-        LOG_WARN("a dead segment was not removed", log_sv("key", info->key),
-                 log_str("err", err.text));
+    MUTEX_GUARD(&in->dead_mu);
+    leftovers_add(&in->dead, info->uuid, info->place, info->key);
 }
 
 struct live_segment *publish_live(struct ingester *in, const struct segment_info *info)

@@ -176,9 +176,8 @@ static void swap_view(struct ingester *in, const struct segment_info *info)
     generation_unref(done);
 }
 
-/* `from` is in->spilling, which nobody else changes.  failed: of the last try, whose commit may
- * have reached the disk all the same. */
-static int spill(struct ingester *in, struct uuid *failed, struct err *err)
+/* `from` is in->spilling, which nobody else changes. */
+static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
     struct ingest_head from = in->spilling;
@@ -191,13 +190,10 @@ static int spill(struct ingester *in, struct uuid *failed, struct err *err)
         r = publish_prepare(in, &s, &arena, &info, err);
     if (r < 0)
         return r;
-    struct catalog_change change = {
-        .add = &info, .n_add = 1, .remove = failed, .n_remove = 1, .covered_lsn = from.end_lsn};
-    r = catalog_commit(in->deps.catalog, &change, err);
-    if (r < 0) {
-        *failed = s.uuid;
+    struct catalog_change change = {.add = &info, .n_add = 1, .covered_lsn = from.end_lsn};
+    r = publish_commit(in, failed, &change, err);
+    if (r < 0)
         return r;
-    }
     swap_view(in, &info);
     if (in->wal)
         wal_covered(in->wal, from.end_lsn);
@@ -211,7 +207,7 @@ static int spill(struct ingester *in, struct uuid *failed, struct err *err)
 
 struct spiller {
     struct ingester *in;
-    struct uuid failed;
+    struct leftovers failed;
     int64_t retry_at_ns, retry_ns, next_check_ns, next_evict_ns;
 };
 
@@ -341,4 +337,5 @@ void spill_thread_run(void *ctx)
         ingest_resume(s.in);
         housekeeping(&s, clock_mono_ns());
     }
+    leftovers_deinit(&s.failed);
 }

@@ -33,6 +33,16 @@ struct pending_push {
     struct pending_push *next; /* of those that wait for room */
 };
 
+/* Segments whose rows and storage are to go. */
+struct leftovers {
+    struct leftover {
+        struct uuid uuid;
+        enum segment_place place;
+        char *key; /* owned */
+    } * v;
+    size_t n, cap;
+};
+
 struct flush_request {
     void (*done)(void *ctx, int result, const struct err *err);
     void *ctx;
@@ -62,7 +72,10 @@ struct ingester {
     bool disk_full;                /* over the watermark */
     struct flush_request *flushes; /* newest first */
     bool stop_spill, stop_flush;
-    bool flush_now;
+
+    struct mutex dead_mu; /* taken last, never across a call */
+    /* guarded by dead_mu: segments that nobody can see any more; the flush thread removes them */
+    struct leftovers dead;
 
     _Atomic uint64_t replayed_bytes;
 
@@ -97,8 +110,8 @@ void flush_thread_run(void *ctx);
 void flush_request(struct ingester *in, void (*done)(void *ctx, int result, const struct err *err),
                    void *ctx);
 
-/* The same, waiting for the end. */
-void flush_and_wait(struct ingester *in);
+/* The same, waiting for the end, also while the ingester stops. */
+int flush_and_wait(struct ingester *in, struct err *err);
 
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
@@ -111,8 +124,21 @@ struct new_segment {
     uint64_t bytes, generation;
     int64_t created_ns;
 };
-/* Reads it back, writes its index rows and fills info (in the arena). */
+/* Reads it back, writes its index rows and fills info (in the arena).  When it fails the segment is
+ * gone again. */
 int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
                     struct segment_info *ret, struct err *err);
+/* One catalog transaction.  failed: those of earlier tries of the caller, whose commit may have
+ * reached the disk all the same; they are taken back now.  When it fails, `add` joins them. */
+int publish_commit(struct ingester *in, struct leftovers *failed,
+                   const struct catalog_change *change, struct err *err);
+/* Never named by the catalog: rows and storage go.  What fails is logged, and found at the next
+ * start. */
+void publish_discard(struct ingester *in, struct leftovers *l);
+void leftovers_add(struct leftovers *l, struct uuid uuid, enum segment_place place,
+                   struct str_view key);
+void leftovers_deinit(struct leftovers *l);
+/* What the last views let go of. */
+void publish_remove_dead(struct ingester *in);
 /* The view's handle of a segment: its storage goes when it is doomed and the last view is gone. */
 struct live_segment *publish_live(struct ingester *in, const struct segment_info *info);
