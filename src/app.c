@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -8,11 +9,18 @@
 #include "base/ledger.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "distributor/distributor.h"
 #include "http/server.h"
+#include "ingester/ingester.h"
 #include "runtime_config.h"
 #include "status_api.h"
+#include "store/catalog.h"
+#include "store/index.h"
+#include "store/object.h"
+#include "store/segments.h"
+#include "store/view.h"
 
-enum { MAX_ROUTES = 64 };
+enum { MAX_ROUTES = 64, PERIOD_HOURS = 24 /* of the index tables */ };
 
 /* In the order in which they are built. */
 struct app {
@@ -22,6 +30,13 @@ struct app {
     struct pool *pool;
     struct limits_table *limits;
     struct runtime_config *runtime;
+    struct object_store *local, *objects;
+    struct catalog *catalog;
+    struct index *index;
+    struct segments *segments;
+    struct views *views;
+    struct ingester *ingester;
+    struct distributor *distributor;
     struct status_api status;
     struct http_route routes[MAX_ROUTES];
     size_t n_routes;
@@ -59,13 +74,113 @@ static int open_base(struct app *a, struct err *err)
                                a->limits, err);
 }
 
+/* A folder below the data folder, unless the path is absolute. */
+static const char *folder_of(struct app *a, const char *name, struct buf *path)
+{
+    buf_clear(path);
+    if (name[0] != '/')
+        buf_printf(path, "%s/", a->conf->common.path_prefix);
+    buf_printf(path, "%s", name);
+    buf_put_u8(path, 0);
+    return path->p;
+}
+
+/* chunks_directory is a path as it is, like path_prefix. */
+static int open_objects(struct app *a, struct buf *path, struct err *err)
+{
+    const char *folder = a->conf->common.chunks_directory;
+    return object_fs_open(&a->objects, *folder ? folder : folder_of(a, "objects", path), err);
+}
+
+static int open_stores(struct app *a, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    struct index_conf index = {0};
+    int r = object_fs_open(&a->local, folder_of(a, "segments", &path), err);
+    if (r == 0)
+        r = open_objects(a, &path, err);
+    if (r == 0)
+        r = catalog_open(&a->catalog, folder_of(a, "catalog", &path), err);
+    if (r == 0)
+        r = index_open(&a->index, folder_of(a, "index", &path), &index, err);
+    if (r < 0)
+        return r;
+    struct segments_conf segments = {
+        .local = a->local, .objects = a->objects, .ledger = &a->ledger};
+    a->segments = segments_new(&segments);
+    a->views = views_new();
+    return 0;
+}
+
+/* --- roles ------------------------------------------------------------------------------- */
+
+static void add_routes(struct app *a, const struct http_route *routes, size_t n)
+{
+    assert(a->n_routes + n <= MAX_ROUTES);
+    memcpy(a->routes + a->n_routes, routes, n * sizeof *routes);
+    a->n_routes += n;
+}
+
+static bool ingester_module_ready(void *self, struct buf *why)
+{
+    return ingester_ready(self, why);
+}
+
+static int open_ingester(struct app *a, struct err *err)
+{
+    const struct ingester_deps deps = {.data_dir = a->conf->common.path_prefix,
+                                       .catalog = a->catalog,
+                                       .index = a->index,
+                                       .segments = a->segments,
+                                       .views = a->views,
+                                       .local = a->local,
+                                       .objects = a->objects,
+                                       .ledger = &a->ledger,
+                                       .period_ns = PERIOD_HOURS * 3600 * NS_PER_S};
+    int r = ingester_open(&a->ingester, &a->conf->ingester, &deps, err);
+    if (r < 0)
+        return r;
+    a->status.ingester = ingester_peer(a->ingester);
+    status_add_module(&a->status,
+                      (struct status_module){"ingester", ingester_module_ready, a->ingester});
+    return 0;
+}
+
+static int open_distributor(struct app *a, struct err *err)
+{
+    const struct top_conf *top = &a->conf->top;
+    struct tenant_policy tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)};
+    int r = distributor_open(&a->distributor, &a->conf->distributor, &tenants,
+                             ingester_peer(a->ingester), limits_source_of_table(a->limits),
+                             &a->ledger, err);
+    if (r < 0)
+        return r;
+    size_t n = 0;
+    const struct http_route *routes = distributor_routes(a->distributor, &n);
+    add_routes(a, routes, n);
+    status_add_module(&a->status, (struct status_module){"distributor", NULL, NULL});
+    return 0;
+}
+
+/* A role stands before those that call it. */
+static int open_roles(struct app *a, struct err *err)
+{
+    int r = open_ingester(a, err);
+    if (r == 0)
+        r = open_distributor(a, err);
+    return r;
+}
+
+/* --- HTTP -------------------------------------------------------------------------------- */
+
 static void open_status(struct app *a)
 {
     a->status.conf = a->conf;
     a->status.limits = limits_source_of_table(a->limits);
     status_add_module(&a->status, (struct status_module){"server", NULL, NULL});
-    status_routes(&a->status, a->routes + a->n_routes);
-    a->n_routes += STATUS_N_ROUTES;
+    struct http_route routes[STATUS_N_ROUTES];
+    status_routes(&a->status, routes);
+    add_routes(a, routes, STATUS_N_ROUTES);
 }
 
 static int open_http(struct app *a, struct err *err)
@@ -99,10 +214,14 @@ int app_open(struct app **ret, struct app_conf *conf, struct err *err)
     int r = lock_data(a, err);
     if (r == 0)
         r = open_base(a, err);
+    if (r == 0)
+        r = open_stores(a, err);
     if (r == 0) {
         open_status(a);
-        r = open_http(a, err);
+        r = open_roles(a, err);
     }
+    if (r == 0)
+        r = open_http(a, err);
     if (r < 0) {
         app_close(a);
         return r;
@@ -113,9 +232,7 @@ int app_open(struct app **ret, struct app_conf *conf, struct err *err)
 
 int app_wait_ready(struct app *a, struct err *err)
 {
-    (void)a;
-    (void)err;
-    return 0;
+    return ingester_wait_ready(a->ingester, err);
 }
 
 void app_reload(struct app *a)
@@ -136,7 +253,15 @@ void app_close(struct app *a)
     atomic_store(&a->status.stopping, true);
     if (a->http && a->conf->top.shutdown_delay_ns > 0)
         wait_out(a->conf->top.shutdown_delay_ns); /* balancers see /ready and go elsewhere */
-    http_server_close(a->http);
+    http_server_close(a->http);                   /* no request is running from here on */
+    distributor_close(a->distributor);
+    ingester_close(a->ingester);
+    views_free(a->views);
+    segments_free(a->segments);
+    index_close(a->index);
+    catalog_close(a->catalog);
+    object_store_free(a->objects);
+    object_store_free(a->local);
     runtime_config_close(a->runtime);
     pool_close(a->pool);
     limits_table_free(a->limits);

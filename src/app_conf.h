@@ -3,6 +3,8 @@
  * Threads: read-only once loaded. */
 #pragma once
 #include "base/conf.h"
+#include "distributor/distributor.h"
+#include "ingester/ingester.h"
 #include "model/limits.h"
 
 struct top_conf {
@@ -41,13 +43,15 @@ struct runtime_file_conf {
     int64_t period_ns;
 };
 
-enum { APP_CONF_SECTIONS = 6 };
+enum { APP_CONF_SECTIONS = 8 };
 struct app_conf {
     struct conf_section sections[APP_CONF_SECTIONS];
     struct conf *table;
     struct top_conf top;
     struct server_conf server;
     struct common_conf common;
+    struct distributor_conf distributor;
+    struct ingester_conf ingester;
     struct frontend_conf frontend;
     struct runtime_file_conf runtime;
     struct limits limits;
