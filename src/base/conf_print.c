@@ -6,7 +6,7 @@
 
 static void indent_by(struct buf *out, unsigned indent)
 {
-    memset(buf_add(out, indent), ' ', indent);
+    buf_fill(out, ' ', indent);
 }
 
 /* Plain only what no YAML reader takes for something else. */

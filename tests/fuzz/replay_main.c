@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target once over each file of the corpus folders given, in name order. */
+/* Runs a fuzz target on no bytes, then once over each file of the corpus folders given, in name
+ * order. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ static size_t replay_folder(const char *folder)
 int main(int argc, char **argv)
 {
     size_t replayed = 0;
+    LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
     for (int i = 1; i < argc; i++)
         replayed += replay_folder(argv[i]);
     printf("replayed %zu inputs\n", replayed);

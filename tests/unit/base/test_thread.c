@@ -140,7 +140,7 @@ static void produce(void *ctx)
 {
     struct stage *s = ctx;
     for (uint64_t i = 0; i < s->n; i++)
-        assert_true(queue_push(s->q, (char *)NULL + s->first + i));
+        assert_true(queue_push(s->q, (void *)(s->first + i)));
 }
 
 static void consume(void *ctx)
