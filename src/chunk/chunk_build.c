@@ -11,7 +11,7 @@
 #include "chunk/ts.h"
 #include "chunk/zframe.h"
 
-enum { FILTER_MAX_PERCENT = 12 };
+enum { FILTER_MAX_PERCENT = 12, KEEP_BYTES = 4 << 20 /* of a buffer, from chunk to chunk */ };
 
 struct chunk_builder {
     struct chunk_options options;
@@ -82,10 +82,27 @@ bool chunk_builder_is_full(const struct chunk_builder *b, const struct entry *e)
            b->sm_bytes + e->sm.len > CHUNK_MAX_SM_BYTES;
 }
 
+/* One entry of 32 MiB must not cost its writer that much for ever. */
+static void drop_if_huge(struct buf *b)
+{
+    if (b->cap > KEEP_BYTES)
+        buf_deinit(b);
+}
+
+static void drop_huge(struct chunk_builder *b)
+{
+    drop_if_huge(&b->blob);
+    drop_if_huge(&b->payload);
+    drop_if_huge(&b->data);
+    drop_if_huge(&b->planes);
+}
+
 void chunk_builder_add(struct chunk_builder *b, const struct entry *e)
 {
     assert(e->line.len <= CHUNK_MAX_ENTRY_BYTES && e->sm.len <= CHUNK_MAX_ENTRY_BYTES);
     assert(b->rows < CHUNK_MAX_ROWS);
+    if (b->rows == 0)
+        drop_huge(b);
     uint32_t row = b->rows++;
     b->ts_ns = mem_grow(b->ts_ns, &b->cap_ts, b->rows, sizeof *b->ts_ns);
     b->lens = mem_grow(b->lens, &b->cap_lens, b->rows, sizeof *b->lens);
@@ -115,7 +132,7 @@ uint64_t chunk_builder_mem_bytes(const struct chunk_builder *b)
 {
     return sizeof *b + ZSTD_sizeof_CCtx(b->cctx) + b->blob.cap + b->planes.cap + b->payload.cap +
            b->data.cap + b->filter.cap + FILTER_MAX_BITS + b->scratch.used_bytes +
-           b->sets.arena.used_bytes + b->cap_ts * sizeof *b->ts_ns +
+           sm_sets_mem_bytes(&b->sets) + b->cap_ts * sizeof *b->ts_ns +
            (b->cap_lens + b->cap_sets) * sizeof *b->lens;
 }
 
@@ -204,23 +221,4 @@ void chunk_builder_finish(struct chunk_builder *b, struct chunk_encoded *ret)
     buf_clear(&b->blob);
     sm_sets_clear(&b->sets);
     arena_clear(&b->scratch);
-}
-
-enum chunk_level chunk_level_of(struct str_view value)
-{
-    static const struct {
-        struct str_view name;
-        enum chunk_level level;
-    } levels[] = {
-        {{"trace", 5}, CHUNK_LEVEL_TRACE}, {{"debug", 5}, CHUNK_LEVEL_DEBUG},
-        {{"info", 4}, CHUNK_LEVEL_INFO},   {{"warn", 4}, CHUNK_LEVEL_WARN},
-        {{"error", 5}, CHUNK_LEVEL_ERROR}, {{"critical", 8}, CHUNK_LEVEL_CRITICAL},
-        {{"fatal", 5}, CHUNK_LEVEL_FATAL}, {{"unknown", 7}, CHUNK_LEVEL_UNKNOWN},
-    };
-    if (value.len == 0)
-        return CHUNK_LEVEL_ABSENT;
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (sv_eq(value, levels[i].name))
-            return levels[i].level;
-    return CHUNK_LEVEL_OTHER;
 }

@@ -23,6 +23,14 @@ static int corrupt(struct err *err, const char *what)
     return err_set(err, ERR_CORRUPT, "segment: %s", what);
 }
 
+static int check_major(uint16_t major, struct err *err)
+{
+    if (major == SEGMENT_MAJOR)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "segment: version %u, this build reads %u", major,
+                   SEGMENT_MAJOR);
+}
+
 void segment_header_encode(struct buf *out, const struct segment_header *h)
 {
     size_t at = out->len;
@@ -44,9 +52,9 @@ int segment_header_decode(struct str_view bytes, struct segment_header *ret, str
     const char *p = bytes.p;
     if (bytes.len != SEGMENT_HEADER_BYTES || memcmp(p, header_magic, MAGIC_BYTES) != 0)
         return corrupt(err, "this is no segment");
-    if (ld_le16(p + 8) != SEGMENT_MAJOR)
-        return err_set(err, ERR_UNSUPPORTED, "segment: version %u, this build reads %u",
-                       ld_le16(p + 8), SEGMENT_MAJOR);
+    int r = check_major(ld_le16(p + 8), err);
+    if (r < 0)
+        return r;
     if (crc32c(sv(p, HEADER_CRC_AT)) != ld_le32(p + HEADER_CRC_AT))
         return corrupt(err, "checksum of the header is wrong");
     *ret = (struct segment_header){.created_ns = (int64_t)ld_le64(p + 48),
@@ -75,6 +83,9 @@ int segment_trailer_decode(struct str_view bytes, struct segment_trailer *ret, s
     const char *p = bytes.p;
     if (bytes.len != SEGMENT_TRAILER_BYTES || memcmp(p + 32, trailer_magic, MAGIC_BYTES) != 0)
         return corrupt(err, "its end is missing");
+    int r = check_major(ld_le16(p + 24), err);
+    if (r < 0)
+        return r;
     if (crc32c(sv(p, TRAILER_CRC_AT)) != ld_le32(p + TRAILER_CRC_AT))
         return corrupt(err, "checksum of the trailer is wrong");
     *ret = (struct segment_trailer){ld_le64(p), ld_le64(p + 16), ld_le32(p + 8), ld_le32(p + 12)};
@@ -83,8 +94,8 @@ int segment_trailer_decode(struct str_view bytes, struct segment_trailer *ret, s
 
 /* --- encode ------------------------------------------------------------------------------ */
 
-void footer_put_parts(struct buf *out, const struct segment_part *parts, size_t n, ZSTD_CCtx *cctx,
-                      int level)
+int footer_put_parts(struct buf *out, const struct segment_part *parts, size_t n, ZSTD_CCtx *cctx,
+                     int level, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
     int64_t start_before = 0;
@@ -111,7 +122,7 @@ void footer_put_parts(struct buf *out, const struct segment_part *parts, size_t 
         start_before = p->period_start_ns;
         end_before = p->offset + p->bytes;
     }
-    tagged_put(out, FOOTER_PARTS, buf_view(&raw), cctx, level);
+    return tagged_put(out, FOOTER_PARTS, buf_view(&raw), cctx, level, err);
 }
 
 static bool same_source(const struct segment_coverage *a, const struct segment_coverage *b)
@@ -155,8 +166,8 @@ static void put_source(struct buf *out, const struct segment_coverage *c, size_t
     }
 }
 
-void footer_put_coverage(struct buf *out, const struct segment_coverage *given, size_t n,
-                         ZSTD_CCtx *cctx, int level)
+int footer_put_coverage(struct buf *out, const struct segment_coverage *given, size_t n,
+                        ZSTD_CCtx *cctx, int level, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT, sources = BUF_INIT;
     struct segment_coverage *c = mem_alloc(n * sizeof *c);
@@ -171,8 +182,11 @@ void footer_put_coverage(struct buf *out, const struct segment_coverage *given, 
     }
     buf_put_varint(&raw, n_sources);
     buf_put(&raw, buf_view(&sources));
-    tagged_put(out, FOOTER_COVERAGE, buf_view(&raw), cctx, level);
     free(c);
+    if (n > SEGMENT_MAX_COVERAGE)
+        return err_set(err, ERR_INVALID, "segment: %zu ranges of coverage, the limit is %u", n,
+                       SEGMENT_MAX_COVERAGE);
+    return tagged_put(out, FOOTER_COVERAGE, buf_view(&raw), cctx, level, err);
 }
 
 void footer_put_replaced(struct buf *out, const uint8_t (*uuids)[SEGMENT_UUID_BYTES], size_t n)
@@ -241,28 +255,42 @@ static int read_parts(struct str_view raw, struct segment *s, uint64_t footer_at
     return reader_done(&in) ? 0 : corrupt(err, "part table is too long");
 }
 
+/* The ranges of one source, ascending with a gap between any two. */
+static bool read_source(struct reader *in, struct segment *s, size_t *cap)
+{
+    struct str_view source = rd_bytes(in, SEGMENT_UUID_BYTES);
+    uint64_t n = rd_varint(in), before = 0;
+    if (in->bad || n < 1 || n > reader_left(in) / 2 || n > SEGMENT_MAX_COVERAGE - s->n_coverage)
+        return false;
+    s->coverage = mem_grow(s->coverage, cap, s->n_coverage + n, sizeof *s->coverage);
+    for (uint64_t k = 0; k < n; k++) {
+        struct segment_coverage *c = &s->coverage[s->n_coverage];
+        memcpy(c->source, source.p, SEGMENT_UUID_BYTES);
+        uint64_t step = rd_varint(in), more = rd_varint(in);
+        if (in->bad || step > UINT64_MAX - before || more > UINT64_MAX - before - step ||
+            (k > 0 && step < 2))
+            return false;
+        c->first = before + step;
+        c->last = before = c->first + more;
+        s->n_coverage++;
+    }
+    return true;
+}
+
 static int read_coverage(struct str_view raw, struct segment *s, struct err *err)
 {
     struct reader in = reader_of(raw);
     uint64_t n_sources = rd_varint(&in);
+    size_t cap = 0;
     if (in.bad || n_sources > raw.len / SEGMENT_UUID_BYTES)
         return corrupt(err, "bad coverage");
-    /* A range takes two bytes or more. */
-    s->coverage = ARENA_ARRAY(s->arena, struct segment_coverage, raw.len / 2 + 1);
+    s->coverage = mem_grow(NULL, &cap, n_sources + 1, sizeof *s->coverage);
     for (uint64_t i = 0; i < n_sources; i++) {
-        struct str_view source = rd_bytes(&in, SEGMENT_UUID_BYTES);
-        uint64_t n = rd_varint(&in), before = 0;
-        if (in.bad || n > reader_left(&in) / 2)
-            return corrupt(err, "bad coverage");
-        for (uint64_t k = 0; k < n; k++) {
-            struct segment_coverage *c = &s->coverage[s->n_coverage++];
-            memcpy(c->source, source.p, SEGMENT_UUID_BYTES);
-            uint64_t step = rd_varint(&in), more = rd_varint(&in);
-            if (in.bad || step > UINT64_MAX - before || more > UINT64_MAX - before - step)
-                return corrupt(err, "coverage does not decode");
-            c->first = before + step;
-            c->last = before = c->first + more;
-        }
+        uint32_t at = s->n_coverage;
+        if (!read_source(&in, s, &cap) ||
+            (at > 0 &&
+             memcmp(s->coverage[at - 1].source, s->coverage[at].source, SEGMENT_UUID_BYTES) >= 0))
+            return corrupt(err, "coverage does not decode");
     }
     return reader_done(&in) ? 0 : corrupt(err, "coverage is too long");
 }

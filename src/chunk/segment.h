@@ -125,7 +125,7 @@ struct segment {
     struct segment_header header;
     struct segment_part *parts; /* sorted by (tenant, period start) */
     uint32_t n_parts;
-    struct segment_coverage *coverage;
+    struct segment_coverage *coverage; /* on the heap, the rest in the arena */
     uint32_t n_coverage;
     uint8_t (*replaced)[SEGMENT_UUID_BYTES];
     uint32_t n_replaced;

@@ -5,8 +5,6 @@
 #include "base/crc32c.h"
 #include "chunk/directory.h"
 
-enum { MAX_DIRECTORY_BYTES = 256 << 20 }; /* stored, of a directory or the footer */
-
 static void free_dctx(ZSTD_DCtx **dctx)
 {
     ZSTD_freeDCtx(*dctx);
@@ -27,7 +25,7 @@ static int read_into(const struct segment_source *source, uint64_t at, uint64_t 
 static int read_checked(const struct segment_source *source, uint64_t at, uint64_t len,
                         uint32_t crc, const char *what, struct buf *to, struct err *err)
 {
-    if (len > MAX_DIRECTORY_BYTES)
+    if (len > SEGMENT_MAX_DIRECTORY_BYTES)
         return err_set(err, ERR_CORRUPT, "segment: %s of %llu bytes", what,
                        (unsigned long long)len);
     int r = read_into(source, at, len, to, err);
@@ -74,7 +72,8 @@ static int open_into(struct segment *s, struct err *err)
                          &footer, err);
     if (r >= 0)
         r = footer_decode(buf_view(&footer), s, t.footer_at, dctx, err);
-    s->mem_bytes = sizeof *s + sizeof *s->arena + s->arena->used_bytes;
+    s->mem_bytes =
+        sizeof *s + sizeof *s->arena + s->arena->used_bytes + s->n_coverage * sizeof *s->coverage;
     return r;
 }
 
@@ -98,6 +97,7 @@ void segment_close(struct segment *s)
         return;
     arena_deinit(s->arena);
     free(s->arena);
+    free(s->coverage);
     free(s);
 }
 

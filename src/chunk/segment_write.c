@@ -9,7 +9,7 @@
 #include "chunk/directory.h"
 #include "model/labels.h"
 
-enum { SINK_PIECE_BYTES = 1 << 20, ALIGNMENT = 8 };
+enum { SINK_PIECE_BYTES = 1 << 20 };
 
 struct segment_writer {
     struct segment_sink sink;
@@ -61,11 +61,10 @@ void segment_writer_free(struct segment_writer *w)
 
 uint64_t segment_writer_mem_bytes(const struct segment_writer *w)
 {
-    const struct directory *d = &w->directory;
     return sizeof *w + ZSTD_sizeof_CCtx(w->cctx) + w->out.cap + w->filters.cap + w->labels.cap +
-           (w->builder ? chunk_builder_mem_bytes(w->builder) : 0) + d->streams.cap +
-           d->cap_runs * sizeof *d->runs + d->cap_chunks * sizeof *d->chunks +
-           w->cap_parts * sizeof *w->parts + w->tenants.used_bytes;
+           (w->builder ? chunk_builder_mem_bytes(w->builder) : 0) +
+           directory_mem_bytes(&w->directory) + w->cap_parts * sizeof *w->parts +
+           w->tenants.used_bytes;
 }
 
 /* --- bytes to the sink ------------------------------------------------------------------- */
@@ -90,9 +89,8 @@ static int emit(struct segment_writer *w, struct str_view data, struct err *err)
 
 static void align(struct segment_writer *w)
 {
-    static const char zeros[ALIGNMENT];
-    size_t n = (ALIGNMENT - w->written_bytes % ALIGNMENT) % ALIGNMENT;
-    buf_put_bytes(&w->out, zeros, n);
+    size_t n = (size_t)(segment_aligned(w->written_bytes) - w->written_bytes);
+    buf_fill(&w->out, 0, n);
     w->written_bytes += n;
 }
 
@@ -200,9 +198,13 @@ static int close_part(struct segment_writer *w, struct err *err)
     align(w);
     p->directory_at = w->written_bytes - p->offset;
     CLEANUP(buf_deinit) struct buf bytes = BUF_INIT;
-    directory_encode(&bytes, &w->directory, p, filters_at, w->cctx, w->zstd_level);
-    if (bytes.len > UINT32_MAX)
-        return refuse(w, err, "directory of a part over 4 GiB");
+    r = directory_encode(&bytes, &w->directory, p, filters_at, w->cctx, w->zstd_level, err);
+    if (r < 0) {
+        w->usable = false;
+        return r;
+    }
+    if (bytes.len > SEGMENT_MAX_DIRECTORY_BYTES)
+        return refuse(w, err, "directory of a part over 256 MiB");
     p->directory_bytes = (uint32_t)bytes.len;
     p->directory_crc = crc32c(buf_view(&bytes));
     p->bytes = p->directory_at + bytes.len;
@@ -333,15 +335,20 @@ int segment_writer_copy_chunk(struct segment_writer *w, const struct chunk_meta 
     return put_chunk(w, meta, payload, filter, err);
 }
 
+static bool run_in_chunk(const struct segment_run *r, const struct chunk_meta *m)
+{
+    return r->rows >= 1 && r->first_row < m->rows && r->rows <= m->rows - r->first_row &&
+           r->line_bytes <= m->raw_bytes && r->sm_bytes <= m->sm_bytes &&
+           r->min_ts_ns >= m->min_ts_ns && r->max_ts_ns <= m->max_ts_ns &&
+           r->min_ts_ns <= r->max_ts_ns;
+}
+
 int segment_writer_run(struct segment_writer *w, const struct segment_run *run, struct err *err)
 {
     if (!w->usable || !w->in_stream)
         return refuse(w, err, "no stream to put a run in");
     close_run(w);
-    const struct directory *d = &w->directory;
-    if (run->chunk >= d->n_chunks || run->rows == 0 ||
-        run->first_row >= d->chunks[run->chunk].rows ||
-        run->rows > d->chunks[run->chunk].rows - run->first_row)
+    if (run->chunk >= w->directory.n_chunks || !run_in_chunk(run, &w->directory.chunks[run->chunk]))
         return refuse(w, err, "a run outside its chunk");
     w->run = *run;
     close_run(w);
@@ -352,8 +359,8 @@ static int put_footer(struct segment_writer *w, struct str_view footer, uint64_t
                       struct err *err)
 {
     align(w);
-    if (footer.len > UINT32_MAX)
-        return refuse(w, err, "footer over 4 GiB");
+    if (footer.len > SEGMENT_MAX_DIRECTORY_BYTES)
+        return refuse(w, err, "footer over 256 MiB");
     struct segment_trailer t = {.footer_at = w->written_bytes,
                                 .file_bytes = w->written_bytes + footer.len + SEGMENT_TRAILER_BYTES,
                                 .footer_bytes = (uint32_t)footer.len,
@@ -376,10 +383,12 @@ int segment_writer_finish(struct segment_writer *w, const struct segment_coverag
     if (r < 0)
         return r;
     CLEANUP(buf_deinit) struct buf footer = BUF_INIT;
-    footer_put_parts(&footer, w->parts, w->n_parts, w->cctx, w->zstd_level);
-    footer_put_coverage(&footer, coverage, n_coverage, w->cctx, w->zstd_level);
+    r = footer_put_parts(&footer, w->parts, w->n_parts, w->cctx, w->zstd_level, err);
+    if (r == 0)
+        r = footer_put_coverage(&footer, coverage, n_coverage, w->cctx, w->zstd_level, err);
     footer_put_replaced(&footer, replaced, n_replaced);
-    r = put_footer(w, buf_view(&footer), ret_bytes, err);
+    if (r == 0)
+        r = put_footer(w, buf_view(&footer), ret_bytes, err);
     w->usable = false;
     return r;
 }

@@ -30,6 +30,12 @@ void sm_sets_clear(struct sm_sets *s)
     arena_clear(&s->arena);
 }
 
+uint64_t sm_sets_mem_bytes(const struct sm_sets *s)
+{
+    return s->arena.used_bytes + s->n_slots * sizeof *s->slots + s->cap_sets * sizeof *s->sets +
+           s->cap_hashes * sizeof *s->hashes;
+}
+
 static void place(struct sm_sets *s, uint32_t set)
 {
     uint32_t at = (uint32_t)s->hashes[set] & (s->n_slots - 1);

@@ -17,5 +17,6 @@ struct sm_sets {
 #define SM_SETS_INIT ((struct sm_sets){0})
 void sm_sets_deinit(struct sm_sets *s);
 void sm_sets_clear(struct sm_sets *s);
+uint64_t sm_sets_mem_bytes(const struct sm_sets *s);
 /* The number of an equal set, which is copied when new; SM_EMPTY_SET for one without pairs. */
 uint32_t sm_sets_add(struct sm_sets *s, struct str_view encoded);

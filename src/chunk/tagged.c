@@ -5,8 +5,12 @@
 
 enum { ENCODING_RAW, ENCODING_ZSTD };
 
-void tagged_put(struct buf *out, uint8_t type, struct str_view raw, ZSTD_CCtx *cctx, int level)
+int tagged_put(struct buf *out, uint8_t type, struct str_view raw, ZSTD_CCtx *cctx, int level,
+               struct err *err)
 {
+    if (raw.len > TAGGED_MAX_RAW_BYTES)
+        return err_set(err, ERR_INVALID, "section 0x%02x: %zu bytes, the limit is %u", type,
+                       raw.len, TAGGED_MAX_RAW_BYTES);
     CLEANUP(buf_deinit) struct buf small = BUF_INIT;
     bool smaller = zframe_put_if_smaller(cctx, level, raw, &small);
     struct str_view stored = smaller ? buf_view(&small) : raw;
@@ -16,6 +20,7 @@ void tagged_put(struct buf *out, uint8_t type, struct str_view raw, ZSTD_CCtx *c
     if (smaller)
         buf_put_varint(out, raw.len);
     buf_put(out, stored);
+    return 0;
 }
 
 int tagged_next(struct reader *in, struct tagged *ret, ZSTD_DCtx *dctx, struct buf *scratch,

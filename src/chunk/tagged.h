@@ -14,7 +14,9 @@
 
 enum { TAGGED_MAX_RAW_BYTES = 256 << 20, TAGGED_MUST_KNOW = 0x80 };
 
-void tagged_put(struct buf *out, uint8_t type, struct str_view raw, ZSTD_CCtx *cctx, int level);
+/* ERR_INVALID, and nothing appended, over TAGGED_MAX_RAW_BYTES. */
+int tagged_put(struct buf *out, uint8_t type, struct str_view raw, ZSTD_CCtx *cctx, int level,
+               struct err *err);
 
 struct tagged {
     uint8_t type;
