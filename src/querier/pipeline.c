@@ -196,7 +196,6 @@ void pipeline_runner_deinit(struct pipeline_runner *r)
     regex_scratch_free(r->scratch);
     buf_deinit(&r->text[0]);
     buf_deinit(&r->text[1]);
-    free(r->spans);
     free(r->reduced);
     *r = (struct pipeline_runner){0};
 }

@@ -44,8 +44,6 @@ struct pipeline_runner {
     double value; /* of unwrap */
     struct buf text[2];
     unsigned next_text;
-    size_t *spans;
-    size_t cap_spans;
     struct label *reduced;
     size_t cap_reduced;
 };

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pipeline_impl.h - a pipeline from inside; only pipeline*.c include it. */
 #pragma once
-#include "logql/extract_expr.h"
+#include "logql/json_stage.h"
+#include "logql/logfmt_stage.h"
+#include "logql/regexp_stage.h"
 #include "logql/template.h"
 #include "querier/pipeline.h"
-
-struct step_extract {
-    struct str_view dst, key; /* logfmt */
-    struct json_path path;    /* json */
-};
 
 struct step_format {
     const struct label_format *from;
@@ -20,13 +17,18 @@ struct step {
     union {
         struct line_test line;
         struct label_test label;
-        struct regex *regex;
+        struct regexp_stage regexp;
         struct pattern pattern;
         struct template *template;
         struct {
-            struct step_extract *v;
-            size_t n;
-        } extract;
+            struct json_paths paths;
+            const struct str_view *dst; /* of each */
+            size_t n;                   /* 0: everything is extracted */
+        } json;
+        struct {
+            struct logfmt_wanted *v;
+            size_t n; /* 0: as above */
+        } logfmt;
         struct {
             struct step_format *v;
             size_t n;

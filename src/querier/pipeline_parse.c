@@ -1,90 +1,153 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parsers of a pipeline: what they find goes to the labels of the line. */
+#include "logql/decolorize.h"
+#include "logql/unpack_stage.h"
 #include "querier/pipeline_impl.h"
 
-/* Receives pairs.  With `limited`, only wanted names are taken, and the parser may stop once it
- * has them all. */
+/* Receives pairs.  With `limited`, only wanted names are taken, and the parser stops once it has
+ * them all: faults further on in the line go unnoticed (logql.md 3.12). */
 struct extraction_sink {
-    struct pipeline_runner *r;
+    struct labels_builder *b;
     const struct step *s;
     size_t n_found;
 };
 
-static bool is_wanted(const struct step *s, struct str_view name)
+/* Whether it stands in the list, alone or with the suffix of a clash. */
+static bool may_be_wanted(const struct name_list *wanted, struct str_view name)
 {
-    for (size_t i = 0; i < s->wanted.n; i++) {
-        struct str_view w = s->wanted.v[i];
-        if (sv_eq(w, name) || (w.len > name.len && sv_starts_with(w, name) &&
-                               sv_eq(sv_from(w, name.len), SV("_extracted"))))
+    static const size_t suffix_bytes = sizeof "_extracted" - 1;
+    for (size_t i = 0; i < wanted->n; i++) {
+        struct str_view w = wanted->v[i];
+        if (w.len != name.len && w.len != name.len + suffix_bytes)
+            continue;
+        if (sv_starts_with(w, name) &&
+            (w.len == name.len || sv_eq(sv_from(w, name.len), SV("_extracted"))))
             return true;
     }
+    return false;
+}
+
+static bool is_wanted(const struct name_list *wanted, struct str_view name)
+{
+    for (size_t i = 0; i < wanted->n; i++)
+        if (sv_eq(wanted->v[i], name))
+            return true;
     return false;
 }
 
 static bool emit(void *ctx, struct str_view name, struct str_view value)
 {
     struct extraction_sink *sink = ctx;
-    if (sink->s->limited && !is_wanted(sink->s, name))
+    if (!sink->s->limited) {
+        labels_builder_extract(sink->b, name, value, EXTRACT_FIRST_WINS);
         return true;
-    labels_builder_extract(&sink->r->b, name, value, EXTRACT_FIRST_WINS);
-    return true;
+    }
+    if (!may_be_wanted(&sink->s->wanted, name) || labels_builder_is_claimed(sink->b, name) ||
+        !is_wanted(&sink->s->wanted, labels_builder_target(sink->b, name)))
+        return true;
+    labels_builder_extract(sink->b, name, value, EXTRACT_FIRST_WINS);
+    return ++sink->n_found < sink->s->wanted.n;
 }
 
-/* Letters, digits and _; a leading digit gets a _ before it. */
-static struct str_view sanitised(struct arena *a, struct str_view name)
+static void parse_all(struct pipeline_runner *r, const struct step *s)
 {
-    bool clean = name.len && !(name.p[0] >= '0' && name.p[0] <= '9');
-    for (size_t i = 0; i < name.len && clean; i++) {
-        char c = name.p[i];
-        clean =
-            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    }
-    if (clean)
-        return name;
-    char *p = arena_alloc(a, name.len + 1);
-    size_t n = 0;
-    if (name.len && name.p[0] >= '0' && name.p[0] <= '9')
-        p[n++] = '_';
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c >= 0x80 && c < 0xc0)
-            continue; /* the rest of a character that has its _ already */
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        p[n++] = ok ? (char)c : '_';
-    }
-    return sv(p, n);
-}
-
-static void parse_regexp(struct pipeline_runner *r, const struct step *s)
-{
-    size_t n_groups = regex_n_groups(s->regex);
-    if (2 * n_groups > r->cap_spans)
-        r->spans = mem_grow(r->spans, &r->cap_spans, 2 * n_groups, sizeof *r->spans);
-    if (!regex_captures(s->regex, r->scratch, r->line, 0, r->spans, 2 * n_groups))
+    struct extraction_sink sink = {&r->b, s, 0};
+    struct arena *scratch = labels_builder_arena(&r->b);
+    struct str_view details = {NULL, 0};
+    if (s->stage->kind == STAGE_JSON) {
+        if (json_flatten(r->line, scratch, emit, &sink, &details) == LINE_E_FAULT)
+            labels_builder_set_error(&r->b, SV("JSONParserErr"), details);
         return;
-    struct extraction_sink sink = {r, s, 0};
-    for (size_t g = 1; g < n_groups; g++) {
-        struct str_view name = regex_group_name(s->regex, g);
-        if (name.len == 0)
-            continue;
-        struct str_view value = SV_EMPTY;
-        if (r->spans[2 * g] != SIZE_MAX)
-            value = sv_sub(r->line, r->spans[2 * g], r->spans[2 * g + 1] - r->spans[2 * g]);
-        emit(&sink, sanitised(labels_builder_arena(&r->b), name), value);
     }
+    struct logfmt_flags flags = {s->stage->parser.strict, s->stage->parser.keep_empty};
+    if (logfmt_parse(r->line, flags, scratch, emit, &sink, &details) == LINE_E_FAULT)
+        labels_builder_set_error(&r->b, SV("LogfmtParserErr"), details);
+}
+
+/* ---- with expressions ---- */
+
+static struct str_view *extracted_values(struct pipeline_runner *r, size_t n)
+{
+    return arena_alloc(labels_builder_arena(&r->b), n * sizeof(struct str_view));
+}
+
+/* A path that leads nowhere gives an empty label, unless the name is taken. */
+static void json_expressions(struct pipeline_runner *r, const struct step *s)
+{
+    struct labels_builder *b = &r->b;
+    struct str_view *values = extracted_values(r, s->json.n);
+    struct str_view details = {NULL, 0}, taken;
+    int outcome = json_extract(r->line, &s->json.paths, labels_builder_arena(b), values, &details);
+    if (outcome == LINE_E_FAULT)
+        labels_builder_set_error(b, SV("JSONParserErr"), details);
+    if (r->line.len == 0 || (outcome == LINE_E_FAULT && !details.p))
+        return;
+    for (size_t i = 0; i < s->json.n; i++)
+        if (values[i].p)
+            labels_builder_extract(b, s->json.dst[i], values[i], EXTRACT_OVERWRITE);
+    for (size_t i = 0; i < s->json.n; i++)
+        if (!values[i].p && !labels_builder_get(b, s->json.dst[i], &taken))
+            labels_builder_set(b, s->json.dst[i], SV_EMPTY);
+}
+
+static void logfmt_expressions(struct pipeline_runner *r, const struct step *s)
+{
+    struct labels_builder *b = &r->b;
+    struct str_view *values = extracted_values(r, s->logfmt.n);
+    struct str_view details = {NULL, 0};
+    if (logfmt_extract(r->line, s->stage->parser.strict, s->logfmt.v, s->logfmt.n,
+                       labels_builder_arena(b), values, &details) == LINE_E_FAULT)
+        labels_builder_set_error(b, SV("LogfmtParserErr"), details);
+    for (size_t i = 0; i < s->logfmt.n; i++) {
+        struct str_view dst = s->logfmt.v[i].dst;
+        if (values[i].p)
+            labels_builder_extract(b, dst, values[i], EXTRACT_OVERWRITE);
+        else if (sv_eq(labels_builder_target(b, dst), dst))
+            labels_builder_extract(b, dst, SV_EMPTY, EXTRACT_OVERWRITE);
+    }
+}
+
+/* ---- the others ---- */
+
+static void unpack(struct pipeline_runner *r, const struct step *s)
+{
+    struct extraction_sink sink = {&r->b, s, 0};
+    struct str_view details = {NULL, 0}, line = r->line;
+    if (unpack_line(r->line, labels_builder_arena(&r->b), emit, &sink, &line, &details) ==
+        LINE_E_FAULT)
+        labels_builder_set_error(&r->b, SV("JSONParserErr"), details);
+    r->line = line;
 }
 
 void step_parse(struct pipeline_runner *r, const struct step *s)
 {
     if (s->limited && s->wanted.n == 0)
         return;
-    struct extraction_sink sink = {r, s, 0};
+    struct extraction_sink sink = {&r->b, s, 0};
     switch (s->stage->kind) {
+    case STAGE_JSON:
+        if (s->json.n)
+            json_expressions(r, s);
+        else
+            parse_all(r, s);
+        break;
+    case STAGE_LOGFMT:
+        if (s->logfmt.n)
+            logfmt_expressions(r, s);
+        else
+            parse_all(r, s);
+        break;
     case STAGE_REGEXP:
-        parse_regexp(r, s);
+        regexp_extract(&s->regexp, r->scratch, r->line, labels_builder_arena(&r->b), emit, &sink);
         break;
     case STAGE_PATTERN:
         pattern_extract(&s->pattern, r->line, emit, &sink);
+        break;
+    case STAGE_UNPACK:
+        unpack(r, s);
+        break;
+    case STAGE_DECOLORIZE:
+        r->line = decolorize(r->line, labels_builder_arena(&r->b));
         break;
     default:
         break;

@@ -34,17 +34,31 @@ static int compile_named(struct pipeline *p, struct step *s, struct err *err)
     return 0;
 }
 
-static int compile_extracts(struct pipeline *p, struct step *s, struct err *err)
+static int compile_json(struct pipeline *p, struct step *s, struct err *err)
 {
-    s->extract.n = s->stage->parser.n_extractions;
-    s->extract.v = ARENA_ARRAY(&p->arena, struct step_extract, s->extract.n);
-    for (size_t i = 0; i < s->extract.n; i++) {
-        const struct extraction *from = &s->stage->parser.extractions[i];
-        struct step_extract *to = &s->extract.v[i];
-        to->dst = from->dst;
-        int r = s->stage->kind == STAGE_JSON
-                    ? json_path_parse(&p->arena, from->expr, &to->path, err)
-                    : logfmt_key_parse(from->expr, &to->key, err);
+    const struct parser_stage *from = &s->stage->parser;
+    struct json_path *paths = ARENA_ARRAY(&p->arena, struct json_path, from->n_extractions);
+    struct str_view *dst = ARENA_ARRAY(&p->arena, struct str_view, from->n_extractions);
+    for (size_t i = 0; i < from->n_extractions; i++) {
+        dst[i] = from->extractions[i].dst;
+        int r = json_path_parse(&p->arena, from->extractions[i].expr, &paths[i], err);
+        if (r < 0)
+            return r;
+    }
+    s->json.dst = dst;
+    s->json.n = from->n_extractions;
+    s->json.paths = json_paths_new(&p->arena, paths, from->n_extractions);
+    return 0;
+}
+
+static int compile_logfmt(struct pipeline *p, struct step *s, struct err *err)
+{
+    const struct parser_stage *from = &s->stage->parser;
+    s->logfmt.n = from->n_extractions;
+    s->logfmt.v = ARENA_ARRAY(&p->arena, struct logfmt_wanted, from->n_extractions);
+    for (size_t i = 0; i < from->n_extractions; i++) {
+        s->logfmt.v[i].dst = from->extractions[i].dst;
+        int r = logfmt_key_parse(from->extractions[i].expr, &s->logfmt.v[i].key, err);
         if (r < 0)
             return r;
     }
@@ -60,7 +74,7 @@ int step_compile(struct pipeline *p, struct step *s, const struct stage *stage, 
     case STAGE_LABEL_FILTER:
         return label_test_compile(&s->label, stage->label_filter, &p->arena, err);
     case STAGE_REGEXP:
-        return regex_compile(&s->regex, stage->text, REGEX_SEARCH, err);
+        return regexp_stage_init(&s->regexp, &p->arena, stage->text, err);
     case STAGE_PATTERN:
         return pattern_parse(&p->arena, stage->text, PATTERN_EXTRACT, &s->pattern, err);
     case STAGE_LINE_FORMAT:
@@ -68,8 +82,9 @@ int step_compile(struct pipeline *p, struct step *s, const struct stage *stage, 
     case STAGE_LABEL_FORMAT:
         return compile_formats(p, s, err);
     case STAGE_JSON:
+        return compile_json(p, s, err);
     case STAGE_LOGFMT:
-        return compile_extracts(p, s, err);
+        return compile_logfmt(p, s, err);
     case STAGE_DROP:
     case STAGE_KEEP:
         return compile_named(p, s, err);
@@ -90,7 +105,7 @@ void step_deinit(struct step *s)
         label_test_deinit(&s->label);
         break;
     case STAGE_REGEXP:
-        regex_unref(s->regex);
+        regexp_stage_deinit(&s->regexp);
         break;
     case STAGE_DROP:
     case STAGE_KEEP:

@@ -35,12 +35,12 @@ struct log_row {
     struct str_view line;
     struct labels sm, parsed; /* categorize only */
 };
-/* Everything lies in the arena or the set. */
+/* What rows refer to lies in the arena or the set. */
 struct log_result {
     struct arena arena;
     struct series_set streams; /* the label sets of the answer's streams */
-    struct log_row *rows;      /* in iteration order: direction, then ties */
-    size_t n_rows;
+    struct log_row *rows;      /* in iteration order: direction, then ties; owned */
+    size_t n_rows, cap_rows;
 };
 int run_log(const struct run *run, const struct log_query *query, const struct log_options *options,
             struct log_result *ret, struct err *err);

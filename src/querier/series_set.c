@@ -49,7 +49,7 @@ static uint32_t find(struct series_set *s, struct str_view encoded, uint64_t has
     return UINT32_MAX;
 }
 
-static struct labels unpack(struct arena *a, struct str_view encoded)
+struct labels labels_unpack(struct arena *a, struct str_view encoded)
 {
     struct reader in = reader_of(encoded);
     size_t n = rd_varint(&in);
@@ -72,7 +72,7 @@ uint32_t series_set_add_encoded(struct series_set *s, struct str_view encoded)
         s->v = mem_grow(s->v, &s->cap, s->n + 1, sizeof *s->v);
     struct interned *i = &s->v[s->n];
     *i = (struct interned){.hash = hash, .encoded = arena_copy(&s->arena, encoded)};
-    i->labels = unpack(&s->arena, i->encoded);
+    i->labels = labels_unpack(&s->arena, i->encoded);
     s->slots[at] = (uint32_t)s->n + 1;
     return (uint32_t)s->n++;
 }

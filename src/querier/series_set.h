@@ -29,6 +29,9 @@ void series_set_deinit(struct series_set *s);
 uint32_t series_set_add(struct series_set *s, struct labels l);
 /* The same from the encoded form, which must be well formed. */
 uint32_t series_set_add_encoded(struct series_set *s, struct str_view encoded);
+/* Views into `encoded`, which we encoded ourselves; the array lies in the arena.  Unlike
+ * labels_decode() it takes empty values, which a pipeline may make. */
+struct labels labels_unpack(struct arena *a, struct str_view encoded);
 /* Everything it holds, for budgets. */
 static inline uint64_t series_set_bytes(const struct series_set *s)
 {
