@@ -201,7 +201,8 @@ static uint32_t new_state(struct dfa *d, const uint32_t *insts, struct state hea
 {
     d->states = mem_grow(d->states, &d->cap_states, d->n_states + 1, sizeof *d->states);
     d->pool = mem_grow(d->pool, &d->cap_pool, d->n_pool + head.n_insts, sizeof *d->pool);
-    memcpy(d->pool + d->n_pool, insts, head.n_insts * sizeof *insts);
+    if (head.n_insts)
+        memcpy(d->pool + d->n_pool, insts, head.n_insts * sizeof *insts);
     head.insts_at = (uint32_t)d->n_pool;
     d->n_pool += head.n_insts;
     size_t at = d->n_states++;
@@ -240,7 +241,8 @@ static uint32_t make_state(struct dfa *d, const struct prog *p, unsigned behind)
     bool pending;
     if (reduce(s, p, behind, &pending))
         return MARK_MATCH;
-    if (s->n == 0)
+    bool may_begin_later = !p->anchored_start && (p->assertions & AT_BEGIN_LINE);
+    if (s->n == 0 && !may_begin_later)
         return MARK_DEAD;
     struct state head = {.n_insts = (uint32_t)s->n, .pending = pending};
     head.behind = (uint16_t)(pending ? behind : 0);
@@ -250,7 +252,7 @@ static uint32_t make_state(struct dfa *d, const struct prog *p, unsigned behind)
     for (; d->slots[at]; at = (at + 1) & (d->n_slots - 1)) {
         const struct state *st = &d->states[d->slots[at] - 1];
         if (st->hash == head.hash && st->n_insts == s->n && st->behind == head.behind &&
-            memcmp(d->pool + st->insts_at, s->dense, s->n * sizeof *s->dense) == 0)
+            (s->n == 0 || memcmp(d->pool + st->insts_at, s->dense, s->n * sizeof *s->dense) == 0))
             return row_of_state(d, d->slots[at] - 1);
     }
     if (d->n_states >= d->max_states || d->n_pool + s->n > MAX_POOL) {
@@ -309,7 +311,8 @@ static bool look_ahead(struct dfa *d, const struct prog *p, const struct state *
     d->from.n = 0;
     const uint32_t *insts = d->pool + st->insts_at;
     if (!st->pending) {
-        memcpy(d->from.dense, insts, st->n_insts * sizeof *insts);
+        if (st->n_insts)
+            memcpy(d->from.dense, insts, st->n_insts * sizeof *insts);
         d->from.n = st->n_insts;
         return false;
     }

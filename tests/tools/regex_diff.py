@@ -7,8 +7,10 @@
 Both programs read questions, one a line, bytes in hex, and print one answer line each:
     P search|full|dotall PATTERN   "P names" or "E error text"
     T TEXT                         the spans of the first match, x for none
+    A TEXT                         the spans of all matches, parted by |
     C TEXT                         number of matches
-    R TEXT TEMPLATE                all matches replaced
+    R TEXT TEMPLATE                all matches replaced, by the template and by its plain text
+    Q TEXT                         as a pattern that matches nothing else
     L BLOCK                        starts of the lines that match
 """
 import random
@@ -27,6 +29,10 @@ BROKEN = ["(", ")", "[", "\\", "*", "a**", "+", "{2}", "(?P<", "(?P<n", "(?z)", 
           "\\x", "\\x{110000}", "\\pX", "\\p{Nope}", "[[:nope:]]", "a{1001}", "(?:a{50}){30}", "x{3,1}",
           "(?P<a b>c)", "(?i-)", "\\C", "\\Z", "(?=a)", "\\Q\\E*", "[a", "(?", "|*", "\\x{}", "\\xz",
           "a{2}{3}", "(?P=n)", "\\p", "\\é", "[\\z]", "a{,3}", "a{1", "x{01}", "(?P<1a>b)", "[]a]", "[^]a]"]
+
+# without "(?<", which Go knows since 1.22 only
+SOUP = list("()[]{}*+?|\\^$-:.,019abdkinzQEP=!\u00e9\u212a ") + [
+    "(?", "(?i", "(?P<", "(?:", "[^", "[[:", ":]]", "\\p", "\\P{", "\\x{", "\\Q", "\\E", "{2,", "{0}", "a-z", ">"]
 
 
 def literal(r):
@@ -110,6 +116,11 @@ def text(r, pat):
     return out
 
 
+def soup(r):
+    """Mostly wrong: what matters is how it is refused."""
+    return "".join(r.choice(SOUP) for _ in range(r.randint(1, 14)))
+
+
 def hexed(b):
     return b.hex() or ""
 
@@ -117,7 +128,9 @@ def hexed(b):
 def questions(seed, n):
     r = random.Random(seed)
     for i in range(n):
-        if r.random() < .08:
+        if r.random() < .15:
+            p = soup(r)
+        elif r.random() < .08:
             p = pattern(r, 1) + r.choice(BROKEN) + pattern(r, 1)
         else:
             p = pattern(r, r.randint(1, 5))
@@ -125,7 +138,7 @@ def questions(seed, n):
         if r.random() < .02:
             at = r.randint(0, len(raw))
             raw = raw[:at] + r.choice(BAD) + raw[at:]
-        if b"\0" in raw or len(raw) > 900:
+        if b"\0" in raw or len(raw) > 900 or b"(?<" in raw:
             continue
         yield "P %s %s" % (r.choice(["search", "search", "full", "dotall"]), hexed(raw))
         for _ in range(6):
@@ -133,6 +146,8 @@ def questions(seed, n):
         block = b"\n".join(text(r, p).replace(b"\n", b"") for _ in range(5)) + r.choice([b"", b"\n"])
         yield "L " + hexed(block)
         yield "C " + hexed(text(r, p))
+        yield "A " + hexed(text(r, p))
+        yield "Q " + hexed(text(r, p))
         yield "R %s %s" % (hexed(text(r, p) or b"a"),
                            hexed(r.choice([b"<$0>", b"$1x", b"${1}x$$", b"$n1-${n2}", b"$", b"${", b"a$1"])))
 

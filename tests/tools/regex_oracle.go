@@ -79,10 +79,19 @@ func main() {
 		case "T":
 			m := re.FindStringSubmatchIndex(text)
 			fmt.Fprintf(out, "T%s\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(m), "-1", "x"), "[]"))
+		case "A":
+			var all []string
+			for _, m := range re.FindAllStringSubmatchIndex(text, -1) {
+				all = append(all, strings.Trim(strings.ReplaceAll(fmt.Sprint(m), "-1", "x"), "[]"))
+			}
+			fmt.Fprintf(out, "A %s\n", strings.Join(all, "|"))
+		case "Q":
+			fmt.Fprintf(out, "Q %s\n", hex.EncodeToString([]byte(regexp.QuoteMeta(text))))
 		case "C":
 			fmt.Fprintf(out, "C %d\n", len(re.FindAllStringIndex(text, -1)))
 		case "R":
-			fmt.Fprintf(out, "R %s\n", hex.EncodeToString([]byte(re.ReplaceAllString(text, unhex(f[2])))))
+			fmt.Fprintf(out, "R %s %s\n", hex.EncodeToString([]byte(re.ReplaceAllString(text, unhex(f[2])))),
+				hex.EncodeToString([]byte(re.ReplaceAllLiteralString(text, unhex(f[2])))))
 		case "L":
 			fmt.Fprintf(out, "L%s\n", findLines(re, text))
 		}

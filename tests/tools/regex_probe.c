@@ -5,6 +5,7 @@
 
 #include "regex/nfa.h"
 #include "regex/regex.h"
+#include "regex/unicode.h"
 
 struct probe {
     struct regex *re;
@@ -115,6 +116,16 @@ static const char *check_facts(const struct regex *re, struct str_view text, boo
     return NULL;
 }
 
+static void print_spans(const size_t *spans, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (spans[i] == SIZE_MAX)
+            printf("%sx", i ? " " : "");
+        else
+            printf("%s%zu", i ? " " : "", spans[i]);
+    }
+}
+
 static void print_match(struct probe *p, struct str_view text)
 {
     size_t n = 2 * regex_n_groups(p->re);
@@ -133,11 +144,28 @@ static void print_match(struct probe *p, struct str_view text)
     if (wrong)
         printf("!%s ", wrong);
     printf("T");
-    for (size_t i = 0; yes && i < n; i++) {
-        if (spans[i] == SIZE_MAX)
-            printf("%sx", i ? " " : "");
-        else
-            printf("%s%zu", i ? " " : "", spans[i]);
+    if (yes)
+        print_spans(spans, n);
+    free(spans);
+}
+
+/* As Go does: an empty match right behind the last one does not count. */
+static void print_all(struct probe *p, struct str_view text)
+{
+    size_t n = 2 * regex_n_groups(p->re), last_end = SIZE_MAX, shown = 0;
+    size_t *spans = mem_alloc(n * sizeof *spans);
+    printf("A ");
+    for (size_t at = 0; at <= text.len && regex_captures(p->re, p->scratch, text, at, spans, n);) {
+        bool empty = spans[1] == at;
+        if (!(empty && spans[0] == last_end)) {
+            printf("%s", shown++ ? "|" : "");
+            print_spans(spans, n);
+        }
+        last_end = spans[1];
+        uint32_t rune;
+        at = spans[1];
+        if (empty)
+            at += at < text.len ? utf8_decode(text.p + at, text.len - at, &rune) : 1;
     }
     free(spans);
 }
@@ -166,15 +194,25 @@ static void answer(struct probe *p, char *line)
         print_match(p, unhex(first));
     } else if (*what == 'C') {
         printf("C %zu", regex_count(p->re, p->scratch, unhex(first)));
+    } else if (*what == 'A') {
+        print_all(p, unhex(first));
+    } else if (*what == 'Q') {
+        CLEANUP(buf_deinit) struct buf out = BUF_INIT;
+        regex_quote_meta(&out, unhex(first));
+        printf("Q ");
+        print_hex(buf_view(&out));
     } else if (*what == 'L') {
         print_lines(p, unhex(first));
     } else {
-        CLEANUP(buf_deinit) struct buf out = BUF_INIT;
-        struct str_view text = unhex(first);
-        regex_replace_all(&out, p->re, p->scratch, text, unhex(second), REGEX_REPLACE_EXPAND,
-                          SIZE_MAX);
-        printf("R ");
-        print_hex(buf_view(&out));
+        struct str_view text = unhex(first), tmpl = unhex(second);
+        printf("R");
+        for (int mode = REGEX_REPLACE_EXPAND; mode <= REGEX_REPLACE_LITERAL; mode++) {
+            CLEANUP(buf_deinit) struct buf out = BUF_INIT;
+            regex_replace_all(&out, p->re, p->scratch, text, tmpl, (enum regex_replace_mode)mode,
+                              SIZE_MAX);
+            printf(" ");
+            print_hex(buf_view(&out));
+        }
     }
     printf("\n");
 }
