@@ -229,6 +229,17 @@ static void add_thread(struct walk *w, struct nfa_threads *t, uint32_t start, si
     }
 }
 
+/* Counts the work; true when the search is to end. */
+static bool must_stop(struct nfa *nfa, size_t steps)
+{
+    nfa->steps += steps;
+    if (nfa->steps >= NFA_STEPS_PER_ASK) {
+        nfa->steps = 0;
+        nfa->stopped |= nfa->stop && nfa->stop(nfa->stop_ctx);
+    }
+    return nfa->stopped;
+}
+
 /* Moves the threads of `now` over the rune at `at`.  True when one of them has matched: its slots
  * are in nfa->best, and those that it is preferred to are gone. */
 static bool step_threads(struct walk *w, size_t at, unsigned *ret_width)
@@ -269,6 +280,10 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
         }
         if (nfa->now.n == 0 && (matched || p->anchored_start))
             break;
+        if (must_stop(nfa, nfa->now.n + 1)) {
+            matched = false;
+            break;
+        }
         unsigned width;
         nfa->next.n = 0;
         matched |= step_threads(&w, at, &width);
@@ -289,7 +304,8 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
 bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
                 size_t *slots, size_t n_slots)
 {
-    if (n_slots > 0 && visited_bits(p, text, from) <= MAX_VISITED_BITS)
+    size_t bits = visited_bits(p, text, from);
+    if (n_slots > 0 && bits <= MAX_VISITED_BITS && !must_stop(nfa, bits / 64))
         return nfa_search_backtrack(nfa, p, text, from, slots, n_slots);
     return nfa_search_pike(nfa, p, text, from, slots, n_slots);
 }

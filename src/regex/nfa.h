@@ -30,7 +30,12 @@ struct nfa {
     size_t cap_visited;
     size_t *best, *path;
     size_t cap_best;
+    bool (*stop)(void *ctx); /* may be NULL; asked every NFA_STEPS_PER_ASK instructions */
+    void *stop_ctx;
+    uint64_t steps; /* since it was asked */
+    bool stopped;   /* it said yes: every search ends at once without a match */
 };
+enum { NFA_STEPS_PER_ASK = 1 << 20 };
 
 void nfa_deinit(struct nfa *nfa);
 /* As regex_captures.  n_slots = 0 asks for the verdict only. */

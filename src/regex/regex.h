@@ -42,6 +42,12 @@ const struct regex_literals *regex_literals(const struct regex *re);
 /* Working memory: DFA caches of the regexes used last and NFA thread lists, a few MiB at most. */
 struct regex_scratch *regex_scratch_new(void);
 void regex_scratch_free(struct regex_scratch *scratch); /* NULL is fine */
+/* Linear time may still be long: a huge regex on a huge text.  `stop` (NULL: never) is asked every
+ * few milliseconds of such a search; once it says true, this search and all later ones with the
+ * scratch find no match, until regex_scratch_set_stop is called again.  Who sets it asks the same
+ * question before trusting an answer. */
+typedef bool regex_stop_fn(void *ctx);
+void regex_scratch_set_stop(struct regex_scratch *scratch, regex_stop_fn *stop, void *ctx);
 
 bool regex_matches(const struct regex *re, struct regex_scratch *scratch, struct str_view text);
 

@@ -47,6 +47,13 @@ void regex_scratch_free(struct regex_scratch *s)
     free(s);
 }
 
+void regex_scratch_set_stop(struct regex_scratch *s, regex_stop_fn *stop, void *ctx)
+{
+    s->nfa.stop = stop;
+    s->nfa.stop_ctx = ctx;
+    s->nfa.stopped = false;
+}
+
 struct nfa *scratch_nfa(struct regex_scratch *s)
 {
     return &s->nfa;
