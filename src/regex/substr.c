@@ -105,24 +105,41 @@ static inline bool fits_at(const struct substr_needle *n, const char *p)
     return true;
 }
 
-/* Candidates are starts in [p, last]. */
-static const char *find_portable(const struct substr_needle *n, const char *p, const char *last)
+/* One search.  Candidates are starts in [p, last]. */
+struct scan {
+    const struct substr_needle *n;
+    const char *last;
+    size_t tries_left; /* candidates that may turn out not to fit */
+    const char *stuck; /* the first one that was not tried, once there were too many */
+};
+
+static inline bool fits(struct scan *s, const char *p)
 {
+    if (fits_at(s->n, p))
+        return true;
+    if (s->tries_left-- == 0)
+        s->stuck = p + 1;
+    return false;
+}
+
+static const char *scan_portable(struct scan *s, const char *p)
+{
+    const struct substr_needle *n = s->n;
     if (n->or1 == 0) { /* memchr is fast everywhere */
-        while (p <= last) {
-            const char *hit = memchr(p + n->at1, n->b1, (size_t)(last - p) + 1);
+        while (p <= s->last && !s->stuck) {
+            const char *hit = memchr(p + n->at1, n->b1, (size_t)(s->last - p) + 1);
             if (!hit)
                 return NULL;
             p = hit - n->at1;
-            if (((uint8_t)p[n->at2] | n->or2) == n->b2 && fits_at(n, p))
+            if (((uint8_t)p[n->at2] | n->or2) == n->b2 && fits(s, p))
                 return p;
             p++;
         }
         return NULL;
     }
-    for (; p <= last; p++)
+    for (; p <= s->last && !s->stuck; p++)
         if (((uint8_t)p[n->at1] | n->or1) == n->b1 && ((uint8_t)p[n->at2] | n->or2) == n->b2 &&
-            fits_at(n, p))
+            fits(s, p))
             return p;
     return NULL;
 }
@@ -144,12 +161,12 @@ eq32(const struct substr_needle *n, const struct pair32 *v, const char *p, bool 
     return _mm256_and_si256(_mm256_cmpeq_epi8(x, v->b1), _mm256_cmpeq_epi8(y, v->b2));
 }
 
-__attribute__((target("avx2"))) static inline const char *first_fit(const struct substr_needle *n,
-                                                                    const char *p, uint32_t mask)
+__attribute__((target("avx2"))) static inline const char *first_fit(struct scan *s, const char *p,
+                                                                    uint32_t mask)
 {
-    for (; mask; mask &= mask - 1) {
+    for (; mask && !s->stuck; mask &= mask - 1) {
         const char *at = p + __builtin_ctz(mask);
-        if (fits_at(n, at))
+        if (fits(s, at))
             return at;
     }
     return NULL;
@@ -157,37 +174,39 @@ __attribute__((target("avx2"))) static inline const char *first_fit(const struct
 
 /* Looks at starts p .. p + 31 of every step; the last step overlaps the one before it. */
 __attribute__((target("avx2"))) static inline __attribute__((always_inline)) const char *
-scan_avx2(const struct substr_needle *n, const char *p, const char *last, bool fold)
+scan_avx2(struct scan *s, const char *p, bool fold)
 {
+    const struct substr_needle *n = s->n;
     struct pair32 v = {_mm256_set1_epi8((char)n->b1), _mm256_set1_epi8((char)n->b2),
                        _mm256_set1_epi8((char)n->or1), _mm256_set1_epi8((char)n->or2)};
-    const char *hit;
+    const char *last = s->last, *hit;
     for (; last - p >= 127; p += 128) {
         __m256i a = eq32(n, &v, p, fold), b = eq32(n, &v, p + 32, fold);
         __m256i c = eq32(n, &v, p + 64, fold), d = eq32(n, &v, p + 96, fold);
         __m256i any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
         if (_mm256_testz_si256(any, any))
             continue;
-        if ((hit = first_fit(n, p, (uint32_t)_mm256_movemask_epi8(a))) ||
-            (hit = first_fit(n, p + 32, (uint32_t)_mm256_movemask_epi8(b))) ||
-            (hit = first_fit(n, p + 64, (uint32_t)_mm256_movemask_epi8(c))) ||
-            (hit = first_fit(n, p + 96, (uint32_t)_mm256_movemask_epi8(d))))
+        if ((hit = first_fit(s, p, (uint32_t)_mm256_movemask_epi8(a))) ||
+            (hit = first_fit(s, p + 32, (uint32_t)_mm256_movemask_epi8(b))) ||
+            (hit = first_fit(s, p + 64, (uint32_t)_mm256_movemask_epi8(c))) ||
+            (hit = first_fit(s, p + 96, (uint32_t)_mm256_movemask_epi8(d))))
             return hit;
+        if (s->stuck)
+            return NULL;
     }
-    for (; p <= last; p += 32) {
+    for (; p <= last && !s->stuck; p += 32) {
         if (last - p < 31)
             p = last - 31;
-        hit = first_fit(n, p, (uint32_t)_mm256_movemask_epi8(eq32(n, &v, p, fold)));
+        hit = first_fit(s, p, (uint32_t)_mm256_movemask_epi8(eq32(n, &v, p, fold)));
         if (hit)
             return hit;
     }
     return NULL;
 }
 
-__attribute__((target("avx2"))) static const char *find_avx2(const struct substr_needle *n,
-                                                             const char *p, const char *last)
+__attribute__((target("avx2"))) static const char *find_avx2(struct scan *s, const char *p)
 {
-    return n->or1 | n->or2 ? scan_avx2(n, p, last, true) : scan_avx2(n, p, last, false);
+    return s->n->or1 | s->n->or2 ? scan_avx2(s, p, true) : scan_avx2(s, p, false);
 }
 
 static bool has_avx2(void)
@@ -202,20 +221,48 @@ static bool has_avx2(void)
 }
 #endif
 
+/* memmem, which is linear whatever the needle, over lower-cased pieces. */
+static const char *find_folded_steadily(const struct substr_needle *n, const char *p,
+                                        const char *end)
+{
+    enum { PIECE = 64 << 10 };
+    size_t cap = n->len > PIECE / 2 ? 2 * n->len : PIECE;
+    char *lower = mem_alloc(cap);
+    const char *hit = NULL;
+    while (!hit && (size_t)(end - p) >= n->len) {
+        size_t len = (size_t)(end - p) < cap ? (size_t)(end - p) : cap;
+        for (size_t i = 0; i < len; i++)
+            lower[i] = p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+        const char *found = memmem(lower, len, n->p, n->len);
+        if (found)
+            hit = p + (found - lower);
+        p += len - n->len + 1;
+    }
+    free(lower);
+    return hit;
+}
+
 static size_t find_by(const struct substr_needle *n, struct str_view text, size_t from,
                       bool portable)
 {
+    enum { LONG = 64, TRIES_MIN = 1024 };
     if (from > text.len || n->len > text.len - from)
         return SIZE_MAX;
     if (n->len == 0)
         return from;
-    const char *p = text.p + from, *last = text.p + text.len - n->len, *hit;
+    const char *p = text.p + from, *end = text.p + text.len, *hit;
+    struct scan s = {.n = n, .last = end - n->len, .tries_left = SIZE_MAX};
+    if (n->len > LONG) /* comparing at each place would cost length times length */
+        s.tries_left = TRIES_MIN + (size_t)(end - p) / n->len * LONG;
 #ifdef __x86_64__
-    if (!portable && last - p >= 31 && has_avx2())
-        hit = find_avx2(n, p, last);
+    if (!portable && s.last - p >= 31 && has_avx2())
+        hit = find_avx2(&s, p);
     else
 #endif
-        hit = find_portable(n, p, last);
+        hit = scan_portable(&s, p);
+    if (s.stuck && !hit && s.stuck <= s.last)
+        hit = n->how == SUBSTR_EXACT ? memmem(s.stuck, (size_t)(end - s.stuck), n->p, n->len)
+                                     : find_folded_steadily(n, s.stuck, end);
     return hit ? (size_t)(hit - text.p) : SIZE_MAX;
 }
 
