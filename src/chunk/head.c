@@ -40,11 +40,15 @@ struct sm_record {
 };
 
 struct stream_state {
-    _Atomic uint64_t newest; /* the only field that readers look at */
-    uint64_t n_entries_x2;   /* low bit: out of order */
-    uint64_t line_bytes, sm_bytes;
-    int64_t min_ts_ns, max_ts_ns;
+    _Atomic uint64_t newest;
+    /* Readers look at these three after `newest`: what they find covers every entry up to it. */
+    _Atomic uint64_t n_entries_x2; /* low bit: out of order */
+    _Atomic int64_t min_ts_ns, max_ts_ns;
+    uint64_t line_bytes, sm_bytes; /* the writer's */
 };
+/* The writer is alone and publishes by `newest`, so nothing here needs an order of its own. */
+#define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
+#define STORE(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
 
 struct recent_set {
     uint64_t hash, position;
@@ -195,18 +199,20 @@ static const struct stream_state *stream_of_reader(const struct head *h, uint32_
 static void count_entry(struct head *h, struct stream_state *s, const struct entry *e,
                         uint64_t newest)
 {
-    if (s->n_entries_x2 == 0) {
-        s->min_ts_ns = s->max_ts_ns = e->ts_ns;
+    uint64_t n_x2 = LOAD(s->n_entries_x2);
+    if (n_x2 == 0) {
+        STORE(s->min_ts_ns, e->ts_ns);
+        STORE(s->max_ts_ns, e->ts_ns);
     } else {
         const struct entry_record *last = record_at(h, newest);
         if (e->ts_ns < last->ts_ns)
-            s->n_entries_x2 |= 1;
-        if (e->ts_ns < s->min_ts_ns)
-            s->min_ts_ns = e->ts_ns;
-        if (e->ts_ns > s->max_ts_ns)
-            s->max_ts_ns = e->ts_ns;
+            n_x2 |= 1;
+        if (e->ts_ns < LOAD(s->min_ts_ns))
+            STORE(s->min_ts_ns, e->ts_ns);
+        if (e->ts_ns > LOAD(s->max_ts_ns))
+            STORE(s->max_ts_ns, e->ts_ns);
     }
-    s->n_entries_x2 += 2;
+    STORE(s->n_entries_x2, n_x2 + 2);
     s->line_bytes += e->line.len;
     s->sm_bytes += e->sm.len;
     h->n_entries++;
@@ -266,15 +272,28 @@ uint64_t head_visible(const struct head *h)
 bool head_stream_stat(const struct head *h, uint32_t stream, struct head_stream *ret)
 {
     const struct stream_state *s = stream_of_reader(h, stream);
-    if (!s || s->n_entries_x2 == 0)
+    if (!s || LOAD(s->n_entries_x2) == 0)
         return false;
     *ret = (struct head_stream){
-        .n_entries = s->n_entries_x2 >> 1,
+        .n_entries = LOAD(s->n_entries_x2) >> 1,
         .line_bytes = s->line_bytes,
         .sm_bytes = s->sm_bytes,
-        .min_ts_ns = s->min_ts_ns,
-        .max_ts_ns = s->max_ts_ns,
-        .out_of_order = s->n_entries_x2 & 1,
+        .min_ts_ns = LOAD(s->min_ts_ns),
+        .max_ts_ns = LOAD(s->max_ts_ns),
+        .out_of_order = LOAD(s->n_entries_x2) & 1,
+    };
+    return true;
+}
+
+bool head_stream_bounds(const struct head *h, uint32_t stream, struct head_bounds *ret)
+{
+    const struct stream_state *s = stream_of_reader(h, stream);
+    if (!s || atomic_load_explicit(&s->newest, memory_order_acquire) == 0)
+        return false;
+    *ret = (struct head_bounds){
+        .min_ts_ns = LOAD(s->min_ts_ns),
+        .max_ts_ns = LOAD(s->max_ts_ns),
+        .in_order = !(LOAD(s->n_entries_x2) & 1),
     };
     return true;
 }

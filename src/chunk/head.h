@@ -39,6 +39,15 @@ struct head_stream {
 bool head_stream_stat(const struct head *h, uint32_t stream, struct head_stream *ret);
 uint32_t head_max_stream(const struct head *h); /* one past the largest stream number seen */
 
+/* For readers: holds for every entry of the stream that was published before the call; times may
+ * reach further than those entries do. */
+struct head_bounds {
+    int64_t min_ts_ns, max_ts_ns;
+    bool in_order; /* no entry is older than the one before it */
+};
+/* False when the stream has no entry here. */
+bool head_stream_bounds(const struct head *h, uint32_t stream, struct head_bounds *ret);
+
 /* Newest append first.  Entries borrow the pages. */
 struct head_iter {
     const struct head *h;

@@ -193,6 +193,23 @@ static void test_readers_see_whole_chains_while_the_writer_appends(void **state)
     head_free(h);
 }
 
+static void test_readers_learn_the_bounds_of_a_stream_and_its_order(void **state)
+{
+    struct head *h = head_new();
+    struct head_bounds b;
+    struct entry first = entry_of(50, "x", ""), later = entry_of(70, "x", "");
+    struct entry late = entry_of(20, "x", "");
+    head_append(h, 3, &first);
+    assert_false(head_stream_bounds(h, 4, &b));
+    head_append(h, 3, &later);
+    assert_true(head_stream_bounds(h, 3, &b));
+    assert_true(b.min_ts_ns == 50 && b.max_ts_ns == 70 && b.in_order);
+    head_append(h, 3, &late);
+    assert_true(head_stream_bounds(h, 3, &b));
+    assert_true(b.min_ts_ns == 20 && b.max_ts_ns == 70 && !b.in_order);
+    head_free(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_nothing_above_the_visible_position_is_seen),
         cmocka_unit_test(test_lines_around_and_over_the_page_size_survive),
         cmocka_unit_test(test_stream_stats_count_and_notice_disorder),
+        cmocka_unit_test(test_readers_learn_the_bounds_of_a_stream_and_its_order),
         cmocka_unit_test(test_equal_metadata_is_stored_once),
         cmocka_unit_test(test_a_hundred_thousand_streams_stay_small),
         cmocka_unit_test(test_readers_see_whole_chains_while_the_writer_appends),
