@@ -80,7 +80,8 @@ struct index_series {
     uint64_t hash;
 };
 struct index_selected_run {
-    uint32_t series; /* index into index_selection.series */
+    uint32_t series;  /* index into index_selection.series */
+    uint32_t arrival; /* rises from run to run of one series in this part */
     struct segment_run run;
 };
 struct index_selected_part {

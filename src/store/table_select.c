@@ -74,7 +74,8 @@ static void take_run(void *ctx, size_t at, const struct segment_run *run)
     if (s->series[at] == UNSEEN)
         s->series[at] = s->n_series++;
     s->runs = mem_grow(s->runs, &s->cap_runs, s->n_runs + 1, sizeof *s->runs);
-    s->runs[s->n_runs++] = (struct index_selected_run){s->series[at], *run};
+    s->runs[s->n_runs] = (struct index_selected_run){s->series[at], (uint32_t)s->n_runs, *run};
+    s->n_runs++;
 }
 
 static int cmp_run(const void *x, const void *y)
