@@ -277,8 +277,8 @@ int parse_metric_expr(struct parser *p, const struct logql_expr **ret)
     return r;
 }
 
-int logql_parse(struct arena *a, struct str_view query, const struct logql_expr **ret,
-                struct err *err)
+static int parse_text(struct arena *a, struct str_view query, const struct logql_expr **ret,
+                      struct err *err)
 {
     struct parser p = {.arena = a, .err = err};
     const struct logql_expr *e = NULL;
@@ -290,10 +290,30 @@ int logql_parse(struct arena *a, struct str_view query, const struct logql_expr 
     if (r == 0 && p.tok.kind != T_END)
         r = parser_unexpected(&p, NULL);
     if (r == 0)
+        *ret = e;
+    return r;
+}
+
+int logql_parse(struct arena *a, struct str_view query, const struct logql_expr **ret,
+                struct err *err)
+{
+    const struct logql_expr *e = NULL;
+    int r = parse_text(a, query, &e, err);
+    if (r == 0)
         r = check_tree(e, err);
     if (r == 0)
         *ret = e;
     return r;
+}
+
+static int take_matchers(const struct logql_expr *e, const struct matcher **ret, size_t *ret_n,
+                         struct err *err)
+{
+    if (e->kind != LOGQL_LOG || e->log.n_stages > 0)
+        return err_set(err, ERR_INVALID, "only label matchers are supported");
+    *ret = e->log.matchers;
+    *ret_n = e->log.n_matchers;
+    return 0;
 }
 
 int logql_parse_selector(struct arena *a, struct str_view query, const struct matcher **ret,
@@ -301,11 +321,13 @@ int logql_parse_selector(struct arena *a, struct str_view query, const struct ma
 {
     const struct logql_expr *e;
     int r = logql_parse(a, query, &e, err);
-    if (r < 0)
-        return r;
-    if (e->kind != LOGQL_LOG || e->log.n_stages > 0)
-        return err_set(err, ERR_INVALID, "only label matchers are supported");
-    *ret = e->log.matchers;
-    *ret_n = e->log.n_matchers;
-    return 0;
+    return r < 0 ? r : take_matchers(e, ret, ret_n, err);
+}
+
+int logql_parse_matchers(struct arena *a, struct str_view query, const struct matcher **ret,
+                         size_t *ret_n, struct err *err)
+{
+    const struct logql_expr *e;
+    int r = parse_text(a, query, &e, err);
+    return r < 0 ? r : take_matchers(e, ret, ret_n, err);
 }

@@ -14,3 +14,6 @@ int logql_parse(struct arena *a, struct str_view query, const struct logql_expr 
 /* A plain selector {a="b"}: "only label matchers are supported" for everything else. */
 int logql_parse_selector(struct arena *a, struct str_view query, const struct matcher **ret,
                          size_t *ret_n, struct err *err);
+/* The same without the rule that one matcher must not match the empty value: {} is all streams. */
+int logql_parse_matchers(struct arena *a, struct str_view query, const struct matcher **ret,
+                         size_t *ret_n, struct err *err);

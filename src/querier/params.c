@@ -154,6 +154,17 @@ static int step_of(struct param_list l, struct query_params *p, struct err *err)
     return 0;
 }
 
+static int ordered_bounds(struct param_list l, int64_t now_ns, struct query_params *p,
+                          struct err *err)
+{
+    int r = params_bounds(l, now_ns, &p->start_ns, &p->end_ns, err);
+    if (r < 0)
+        return r;
+    if (p->end_ns < p->start_ns)
+        return err_set(err, ERR_INVALID, "end timestamp must not be before or equal to start time");
+    return 0;
+}
+
 static int interval_of(struct param_list l, int64_t *ret_ns, struct err *err)
 {
     struct str_view text = param_get(l, SV("interval"));
@@ -167,15 +178,26 @@ static int interval_of(struct param_list l, int64_t *ret_ns, struct err *err)
 int params_range(struct param_list l, int64_t now_ns, struct query_params *ret, struct err *err)
 {
     *ret = (struct query_params){.query = param_get(l, SV("query"))};
-    int r = params_bounds(l, now_ns, &ret->start_ns, &ret->end_ns, err);
+    int r = ordered_bounds(l, now_ns, ret, err);
     if (r < 0)
         return r;
-    if (ret->end_ns < ret->start_ns)
-        return err_set(err, ERR_INVALID, "end timestamp must not be before or equal to start time");
     if ((r = limit_of(l, &ret->limit, err)) < 0 || (r = direction_of(l, &ret->backward, err)) < 0 ||
         (r = step_of(l, ret, err)) < 0)
         return r;
     return interval_of(l, &ret->interval_ns, err);
+}
+
+int params_stepped_bounds(struct param_list l, int64_t now_ns, int64_t *ret_start_ns,
+                          int64_t *ret_end_ns, int64_t *ret_step_ns, struct err *err)
+{
+    struct query_params p = {0};
+    int r = ordered_bounds(l, now_ns, &p, err);
+    if (r == 0)
+        r = step_of(l, &p, err);
+    *ret_start_ns = p.start_ns;
+    *ret_end_ns = p.end_ns;
+    *ret_step_ns = p.step_ns;
+    return r;
 }
 
 int params_instant(struct param_list l, int64_t now_ns, struct query_params *ret, struct err *err)

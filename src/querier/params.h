@@ -32,6 +32,9 @@ int params_instant(struct param_list l, int64_t now_ns, struct query_params *ret
 /* start, end, since alone: labels, values, series, stats. */
 int params_bounds(struct param_list l, int64_t now_ns, int64_t *ret_start_ns, int64_t *ret_end_ns,
                   struct err *err);
+/* The same with step: volume_range. */
+int params_stepped_bounds(struct param_list l, int64_t now_ns, int64_t *ret_start_ns,
+                          int64_t *ret_end_ns, int64_t *ret_step_ns, struct err *err);
 /* Start down, end up to multiples of step since 1970. */
 void params_align(struct query_params *p);
 

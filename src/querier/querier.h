@@ -4,12 +4,15 @@
  * lie, on the number of workers, or on filters and statistics, which only ever skip work.
  * Every request meets a deadline, a byte budget (charged to the ledger) and the limits of its
  * tenant; a client that hangs up ends its query.
- * Threads: handlers run on the HTTP pool's workers; the routes live as long as the querier. */
+ * Threads: handlers prepare a request on the HTTP pool's workers; it runs on a thread of the
+ * querier's own, which may wait for chunk tasks in the pool.  The routes live as long as the
+ * querier. */
 #pragma once
 #include "base/conf.h"
 #include "cluster/peer.h"
 #include "http/server.h"
 #include "model/limits.h"
+#include "model/tenant.h"
 
 struct index;
 struct ledger;
@@ -28,6 +31,8 @@ extern const struct conf_row querier_conf_rows[]; /* section "querier" */
 extern const size_t querier_conf_n_rows;
 extern const struct conf_row query_range_conf_rows[]; /* section "query_range", same struct */
 extern const size_t query_range_conf_n_rows;
+extern const struct conf_row querier_frontend_conf_rows[]; /* of section "frontend", same struct */
+extern const size_t querier_frontend_conf_n_rows;
 
 /* All borrowed; they outlive the querier. */
 struct querier_parts {
@@ -38,7 +43,7 @@ struct querier_parts {
     struct pool *pool;         /* chunk tasks run in POOL_QUERY */
     struct ledger *ledger;     /* LEDGER_QUERIES */
     struct limits_source limits;
-    bool auth_enabled;
+    struct tenant_policy tenants;
 };
 
 struct querier;

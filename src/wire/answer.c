@@ -164,16 +164,8 @@ void answer_end(struct answer *w, struct buf *out, const struct query_stats *sta
 
 void answer_names(struct buf *out, const struct str_view *names, size_t n, bool legacy)
 {
-    if (legacy) {
-        buf_put(out, SV("{\"values\":"));
-        put_list(out, names, n);
-    } else {
-        buf_put(out, SV("{\"status\":\"success\""));
-        if (n > 0) {
-            buf_put(out, SV(",\"data\":"));
-            put_list(out, names, n);
-        }
-    }
+    buf_put(out, legacy ? SV("{\"values\":") : SV("{\"status\":\"success\",\"data\":"));
+    put_list(out, names, n);
     buf_put(out, SV("}\n"));
 }
 

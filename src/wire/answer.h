@@ -65,8 +65,7 @@ void answer_end(struct answer *w, struct buf *out, const struct query_stats *sta
 
 /* --- other endpoints -------------------------------------------------------------------- */
 
-/* {"status":"success","data":[..]}; no data at all when empty, as Loki.  legacy: {"values":[..]}.
- */
+/* {"status":"success","data":[..]}.  legacy: {"values":[..]}. */
 void answer_names(struct buf *out, const struct str_view *names, size_t n, bool legacy);
 
 struct answer_list {

@@ -166,15 +166,26 @@ static int64_t per_second(int64_t total, double seconds)
     return rate < 9e18 ? (int64_t)rate : INT64_MAX;
 }
 
+static int64_t bytes_of(const struct query_stats *s)
+{
+    const struct stats_store *a = &s->store, *b = &s->ingester;
+    return a->decompressed_bytes + a->head_chunk_bytes + b->decompressed_bytes +
+           b->head_chunk_bytes;
+}
+
+int64_t stats_bytes_per_second(const struct query_stats *s)
+{
+    return per_second(bytes_of(s), s->exec_time_s);
+}
+
 static void put_summary(struct buf *out, const struct query_stats *s)
 {
     const struct stats_store *a = &s->store, *b = &s->ingester;
-    int64_t bytes =
-        a->decompressed_bytes + a->head_chunk_bytes + b->decompressed_bytes + b->head_chunk_bytes;
+    int64_t bytes = bytes_of(s);
     int64_t lines =
         a->decompressed_lines + a->head_chunk_lines + b->decompressed_lines + b->head_chunk_lines;
     open_object(out, "summary");
-    put_int(out, "bytesProcessedPerSecond", per_second(bytes, s->exec_time_s));
+    put_int(out, "bytesProcessedPerSecond", stats_bytes_per_second(s));
     put_int(out, "linesProcessedPerSecond", per_second(lines, s->exec_time_s));
     put_int(out, "totalBytesProcessed", bytes);
     put_int(out, "totalLinesProcessed", lines);

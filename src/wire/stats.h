@@ -54,5 +54,7 @@ struct query_stats {
 
 /* Sums; booleans are or-ed; exec and queue time are the caller's to set once. */
 void stats_add(struct query_stats *to, const struct query_stats *from);
+/* Bytes gone through per second of exec_time_s. */
+int64_t stats_bytes_per_second(const struct query_stats *s);
 /* The whole object, {...}. */
 void stats_put_json(struct buf *out, const struct query_stats *s);
