@@ -12,6 +12,7 @@
 #include "distributor/distributor.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
+#include "querier/querier.h"
 #include "runtime_config.h"
 #include "status_api.h"
 #include "store/catalog.h"
@@ -37,6 +38,7 @@ struct app {
     struct views *views;
     struct ingester *ingester;
     struct distributor *distributor;
+    struct querier *querier;
     struct status_api status;
     struct http_route routes[MAX_ROUTES];
     size_t n_routes;
@@ -162,12 +164,37 @@ static int open_distributor(struct app *a, struct err *err)
     return 0;
 }
 
+static int open_querier(struct app *a, struct err *err)
+{
+    const struct top_conf *top = &a->conf->top;
+    const struct querier_parts parts = {
+        .conf = &a->conf->querier,
+        .peer = ingester_peer(a->ingester),
+        .index = a->index,
+        .segments = a->segments,
+        .pool = a->pool,
+        .ledger = &a->ledger,
+        .limits = limits_source_of_table(a->limits),
+        .tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)},
+    };
+    int r = querier_open(&a->querier, &parts, err);
+    if (r < 0)
+        return r;
+    size_t n = 0;
+    const struct http_route *routes = querier_routes(a->querier, &n);
+    add_routes(a, routes, n);
+    status_add_module(&a->status, (struct status_module){"querier", NULL, NULL});
+    return 0;
+}
+
 /* A role stands before those that call it. */
 static int open_roles(struct app *a, struct err *err)
 {
     int r = open_ingester(a, err);
     if (r == 0)
         r = open_distributor(a, err);
+    if (r == 0)
+        r = open_querier(a, err);
     return r;
 }
 
@@ -254,6 +281,7 @@ void app_close(struct app *a)
     if (a->http && a->conf->top.shutdown_delay_ns > 0)
         wait_out(a->conf->top.shutdown_delay_ns); /* balancers see /ready and go elsewhere */
     http_server_close(a->http);                   /* no request is running from here on */
+    querier_close(a->querier);
     distributor_close(a->distributor);
     ingester_close(a->ingester);
     views_free(a->views);

@@ -6,6 +6,7 @@
 #include "distributor/distributor.h"
 #include "ingester/ingester.h"
 #include "model/limits.h"
+#include "querier/querier.h"
 
 struct top_conf {
     const char *target; /* roles, comma-separated; "all" */
@@ -43,7 +44,7 @@ struct runtime_file_conf {
     int64_t period_ns;
 };
 
-enum { APP_CONF_SECTIONS = 8 };
+enum { APP_CONF_SECTIONS = 11 };
 struct app_conf {
     struct conf_section sections[APP_CONF_SECTIONS];
     struct conf *table;
@@ -52,6 +53,7 @@ struct app_conf {
     struct common_conf common;
     struct distributor_conf distributor;
     struct ingester_conf ingester;
+    struct querier_conf querier;
     struct frontend_conf frontend;
     struct runtime_file_conf runtime;
     struct limits limits;

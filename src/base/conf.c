@@ -279,8 +279,9 @@ void conf_print_docs(const struct conf *c, struct buf *out)
                     "Sizes: `256KB`, `1.5MB`, powers of 1024; a bare number is bytes.\n"));
     for (size_t i = 0; i < c->n_sections; i++) {
         const struct conf_section *s = &c->sections[i];
-        buf_printf(out, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
-                   *s->path ? s->path : "Top level");
+        if (i == 0 || strcmp(s->path, s[-1].path) != 0)
+            buf_printf(out, "\n## %s\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
+                       *s->path ? s->path : "Top level");
         for (size_t k = 0; k < s->n_rows; k++)
             doc_row(&s->rows[k], out);
     }
