@@ -151,6 +151,7 @@ void read_request_begin(struct querier *q, const struct read_endpoint *e, struct
 {
     struct read_request *r = mem_zalloc(1, sizeof *r);
     *r = (struct read_request){
+        .turn = {.run = run_turn},
         .q = q,
         .endpoint = e,
         .http = http,
