@@ -1,22 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rebuild.h - `halogi rebuild-index`: catalog and tables again, from segments alone.
- * Which segments live is decided by what they say of themselves: a segment that another complete
- * one replaces is dead.  Every checksum is verified; a segment that does not verify is left out and
- * counted, never deleted.
- * Threads: nothing else may use the folders meanwhile. */
+ * Every checksum of every segment is verified; one that does not verify is left out and counted,
+ * never deleted.  Of the others, what they say of themselves decides which live.  A segment is dead
+ * when later ones (by level, then generation) cover all its batches and have each of its parts; or
+ * when a complete one says that it replaces it and nothing is damaged.  So where an object of a
+ * merge is damaged, the sources that are still there stay: what stands in two segments is read
+ * once.
+ * The covered LSN is the end of what the complete segments of the installation cover: the WAL's
+ * records below it are in segments, those from it on are replayed.
+ * Threads: nothing else may use the stores and folders meanwhile. */
 #pragma once
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/catalog.h"
 
 struct object_store;
+
+enum rebuild_event {
+    REBUILD_VERIFIED, /* each segment is one of VERIFIED and DAMAGED first */
+    REBUILD_DAMAGED,  /* why: what is wrong */
+    REBUILD_REPLACED, /* dead */
+    REBUILD_INDEXED,  /* live, and its rows are written */
+};
+/* < 0 ends the rebuild. */
+typedef int rebuild_note_fn(void *ctx, enum rebuild_event event, enum segment_place place,
+                            struct str_view key, const struct err *why, struct err *err);
 
 struct rebuild_conf {
     struct object_store *local, *objects;
     const char *catalog_folder; /* must be absent or empty */
     const char *index_folder;   /* as well */
+    /* Whose catalog it becomes.  NULL: of the one that wrote the newest local segment, or else the
+     * newest object, or a new one. */
+    const struct uuid *installation;
+    rebuild_note_fn *note; /* may be NULL */
+    void *ctx;
 };
 struct rebuild_report {
     uint64_t n_live, n_replaced, n_damaged, n_rows, n_parts;
+    struct installation installation;
+    uint64_t covered_lsn;
 };
+/* After a failure the folders hold something unfinished and are to be removed. */
 int rebuild_index(const struct rebuild_conf *conf, struct rebuild_report *ret, struct err *err);
