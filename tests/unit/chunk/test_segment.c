@@ -16,6 +16,8 @@ struct fixture {
     struct gen g;
     struct segment_writer *w;
     struct chunk_decoder *decoder;
+    const struct part *decoded_part; /* what the decoder stands at */
+    uint32_t decoded_chunk;
     struct buf file;
     struct str_view view; /* of the file, as the source needs it */
     struct segment *s;
@@ -78,6 +80,7 @@ static struct part *open_part(struct fixture *f, uint32_t i)
     struct err err = ERR_INIT;
     struct part *p = NULL;
     assert_ok(part_open(&p, f->s, &f->s->parts[i], &err), &err);
+    f->decoded_part = NULL;
     return p;
 }
 
@@ -87,7 +90,10 @@ static const struct entry *decode_chunk(struct fixture *f, const struct part *p,
     struct part_source ps = part_source_of(&f->s->source, p);
     struct chunk_source source = chunk_source_of(&ps);
     const struct entry *v = NULL;
-    chunk_decoder_set(f->decoder, &source, &p->chunks[chunk]);
+    if (f->decoded_part != p || f->decoded_chunk != chunk)
+        chunk_decoder_set(f->decoder, &source, &p->chunks[chunk]);
+    f->decoded_part = p;
+    f->decoded_chunk = chunk;
     assert_ok(chunk_decoder_entries(f->decoder, &v, &err), &err);
     return v;
 }
@@ -498,15 +504,29 @@ static int read_all(struct fixture *f, uint32_t *ret_crc, struct err *err)
     return 0;
 }
 
+/* A few thousand bytes with some of everything. */
 static void write_small_file(struct fixture *f)
 {
-    struct sg_segment s;
-    do {
-        arena_clear(&f->g.a);
-        s = sg_segment(&f->g);
-        s.options = (struct chunk_options){.target_raw_bytes = 4000, .filter = CHUNK_FILTER_ALWAYS};
-        write_file(f, &s);
-    } while (s.n_parts < 3 || f->file.len > 8000 || f->file.len < 4000);
+    struct sg_segment s = {.n_parts = 3, .options = {.filter = CHUNK_FILTER_ALWAYS}};
+    arena_clear(&f->g.a);
+    s.parts = arena_zalloc(&f->g.a, s.n_parts, sizeof *s.parts);
+    for (uint32_t i = 0; i < s.n_parts; i++) {
+        struct sg_part *p = &s.parts[i];
+        *p = (struct sg_part){.tenant = arena_printf(&f->g.a, "t%u", i / 2),
+                              .start_ns = i * SG_PERIOD_NS,
+                              .len_ns = SG_PERIOD_NS,
+                              .n_streams = 2};
+        p->streams = arena_zalloc(&f->g.a, 2, sizeof *p->streams);
+        for (uint32_t k = 0; k < 2; k++) {
+            do
+                p->streams[k] = sg_stream(&f->g, p, k);
+            while (p->streams[k].n == 0);
+            if (p->streams[k].n > 9)
+                p->streams[k].n = i == 0 ? 60 : 9;
+        }
+    }
+    s.parts[0].streams[0].v[0].line = gen_bytes(&f->g, 2100); /* gives its chunk a filter */
+    write_file(f, &s);
 }
 
 static void test_damage_at_any_byte_is_seen_or_harmless(void **state)
@@ -528,7 +548,7 @@ static void test_damage_at_any_byte_is_seen_or_harmless(void **state)
             }
             f->file.p[at] = before;
         }
-    assert_true(n_harmless < 500); /* padding, and nothing else */
+    assert_true(n_harmless < 200); /* padding, and nothing else */
 }
 
 static void test_a_file_cut_short_or_grown_is_refused(void **state)
