@@ -338,13 +338,31 @@ static enum pool_class pool_class_of(enum http_class klass)
     return POOL_STATUS;
 }
 
+static struct MHD_Response *stopping_text(struct request *r)
+{
+    return response_text(r, SV("the server is stopping\n"), "text/plain; charset=utf-8");
+}
+
+static enum MHD_Result send_answer(struct request *r)
+{
+    if (atomic_load(&r->server->stopping))
+        MHD_add_response_header(r->response, "Connection", "close");
+    return MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
+}
+
 static enum MHD_Result dispatch(struct http_server *s, struct request *r)
 {
+    reaper_set_deadline(s, r->connection, INT64_MAX);
+    mutex_lock(&s->mu);
+    if (s->abandoned) {
+        mutex_unlock(&s->mu);
+        r->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        r->response = stopping_text(r);
+        return send_answer(r);
+    }
     r->dispatched = true;
     METRIC_ADD(&inflight, 1, method_name(r), route_name(r));
-    reaper_set_deadline(s, r->connection, INT64_MAX);
     MHD_suspend_connection(r->mhd); /* before the worker can answer and resume it */
-    mutex_lock(&s->mu);
     r->n_refs++;
     s->n_handlers++;
     r->next = s->dispatched;
@@ -354,13 +372,6 @@ static enum MHD_Result dispatch(struct http_server *s, struct request *r)
     mutex_unlock(&s->mu);
     pool_submit(s->pool, pool_class_of(r->route->conf.class), run_handler, r);
     return MHD_YES;
-}
-
-static enum MHD_Result send_answer(struct request *r)
-{
-    if (atomic_load(&r->server->stopping))
-        MHD_add_response_header(r->response, "Connection", "close");
-    return MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
 }
 
 static enum MHD_Result end_of_body(struct http_server *s, struct request *r)
@@ -467,13 +478,14 @@ bool http_client_gone(const struct http_request *req)
 void request_abandon_all(struct http_server *s)
 {
     mutex_lock(&s->mu);
+    s->abandoned = true;
     for (struct request *r = s->dispatched; r; r = r->next) {
         if (r->replied)
             continue;
         r->replied = r->abandoned = true;
         atomic_store(&r->gone, true);
         r->status = MHD_HTTP_SERVICE_UNAVAILABLE;
-        r->response = response_text(r, SV("the server is stopping\n"), "text/plain; charset=utf-8");
+        r->response = stopping_text(r);
         MHD_resume_connection(r->mhd);
     }
     mutex_unlock(&s->mu);

@@ -47,6 +47,7 @@ struct http_server {
     uint64_t n_open;                /* guarded by mu: requests the library holds */
     uint64_t n_handlers;            /* guarded by mu: requests a handler holds */
     bool reaper_stop;               /* guarded by mu */
+    bool abandoned;                 /* guarded by mu: no request gets to a handler any more */
     _Atomic bool stopping;          /* answers close their connections */
 };
 
@@ -100,7 +101,8 @@ void request_on_completed(void *server, struct MHD_Connection *mhd, void **reque
                           enum MHD_RequestTerminationCode why);
 /* Frees at the last reference. */
 void request_unref(struct request *r);
-/* Answers all dispatched requests with 503; their handlers' own answers are then dropped. */
+/* Answers all dispatched requests with 503; their handlers' own answers are then dropped.  What
+ * still comes on open connections is answered with 503 as well. */
 void request_abandon_all(struct http_server *s);
 
 /* response.c */
