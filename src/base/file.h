@@ -47,7 +47,8 @@ int file_link(const char *from, const char *to, struct err *err); /* hard link; 
 int file_unlink(const char *path, struct err *err);
 int file_rmdir(const char *path, struct err *err); /* must be empty */
 int file_remove_tree(const char *path, struct err *err);
-int file_mkdirs(const char *path, struct err *err); /* parents too, 0750; synced into parents */
+/* Parents too, 0750.  The names it makes, and the last one in any case, are durable. */
+int file_mkdirs(const char *path, struct err *err);
 bool file_exists(const char *path);
 struct file_info {
     uint64_t bytes;

@@ -68,18 +68,23 @@ int file_write_atomic(const char *path, struct str_view data, struct err *err)
     return file_fsync_dir(parent.p, err);
 }
 
+static int sync_parent(const char *path, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf parent = BUF_INIT;
+    parent_of(path, &parent);
+    return file_fsync_dir(parent.p, err);
+}
+
 static int make_dir(const char *path, struct err *err)
 {
     if (!file_faulted(FILE_OP_MKDIR, path, -1)) {
-        if (mkdir(path, 0750) == 0) {
-            CLEANUP(buf_deinit) struct buf parent = BUF_INIT;
-            parent_of(path, &parent);
-            return file_fsync_dir(parent.p, err);
-        }
+        if (mkdir(path, 0750) == 0)
+            return sync_parent(path, err);
         struct stat st;
         if (errno == EEXIST && stat(path, &st) == 0) {
+            /* Who made it may have been killed before its sync. */
             if (S_ISDIR(st.st_mode))
-                return 0;
+                return sync_parent(path, err);
             errno = ENOTDIR;
         }
     }

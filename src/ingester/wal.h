@@ -39,7 +39,8 @@ struct wal_replayed {
     uint64_t n_corrupt, corrupt_bytes; /* places that were synced once and do not check now */
     uint64_t torn_bytes;               /* a tail that was never acknowledged */
 };
-/* Every whole record from from_lsn on, in order; policy records also from below it.  fn's first
+/* Every whole record from from_lsn on, in order; policy records also from below it.  What fn gets
+ * is on stable storage, whatever the process before this one came to.  fn's first
  * nonzero result ends it and is returned.  Corruption is logged and counted, and reading goes on
  * behind it. */
 int wal_replay(const char *folder, struct uuid installation, uint64_t from_lsn, wal_replay_fn *fn,

@@ -102,7 +102,8 @@ int wal_files_open(struct wal_files *fs, const char *folder, uint64_t file_bytes
     int r = file_mkdirs(folder, err);
     if (r == 0)
         r = file_list_dir(folder, on_listed, fs, err);
-    return r;
+    /* A process that was killed while it made a file may not have come to this. */
+    return r == 0 ? file_fsync_dir(folder, err) : r;
 }
 
 void wal_files_deinit(struct wal_files *fs)

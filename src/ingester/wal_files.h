@@ -25,7 +25,7 @@ struct wal_files {
 
 enum { WAL_MAX_FREE_FILES = 4, WAL_PATH_BYTES = 4096 };
 
-/* Lists the folder, made when missing, with the epoch of each file. */
+/* Lists the folder, made when missing, with the epoch of each file.  All names are durable. */
 int wal_files_open(struct wal_files *fs, const char *folder, uint64_t file_bytes, struct err *err);
 void wal_files_deinit(struct wal_files *fs);
 /* A free file, made when there is none; opened for writing. */

@@ -91,11 +91,23 @@ static int replay_groups(struct replay *r, const struct replay_file *f, struct s
     return code;
 }
 
+/* What a killed process wrote may be in the page cache alone, and the repeat of a push that is
+ * replayed is acknowledged at once. */
+static int make_durable(const char *path, struct err *err)
+{
+    int fd = file_open(path, FILE_READ, err);
+    int code = fd < 0 ? fd : file_fdatasync(fd, err);
+    file_close(fd);
+    return code;
+}
+
 static int replay_file(struct replay *r, const struct replay_file *f, struct buf *scratch,
                        struct err *err)
 {
     buf_clear(scratch);
-    int code = file_read_whole(r->path, 2 * WAL_MAX_GROUP_BYTES, scratch, err);
+    int code = make_durable(r->path, err);
+    if (code == 0)
+        code = file_read_whole(r->path, 2 * WAL_MAX_GROUP_BYTES, scratch, err);
     if (code < 0)
         return err_context(err, code, "WAL replay");
     struct str_view file = buf_view(scratch);
