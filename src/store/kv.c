@@ -175,6 +175,14 @@ static int create_whole(const char *folder, const struct kv_conf *conf, struct e
     return r;
 }
 
+/* What is there may be the work of a process that was killed in the middle of a commit or of the
+ * creation: seen by us, not yet by the disk. */
+static int make_durable(struct kv *kv, const char *folder, struct err *err)
+{
+    int rc = mdb_env_sync(kv->env, 1);
+    return rc == 0 ? sync_parent(folder, err) : mdb_err(err, rc, "sync");
+}
+
 static int open_dbs(struct kv *kv, const struct kv_conf *conf, struct err *err)
 {
     MDB_txn *txn;
@@ -224,6 +232,8 @@ int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, str
     }
     if (r == 0)
         r = open_env(&kv->env, folder, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, err);
+    if (r == 0)
+        r = make_durable(kv, folder, err);
     if (r == 0)
         r = open_dbs(kv, conf, err);
     if (r < 0) {

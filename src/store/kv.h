@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kv.h - one LMDB environment, with its traps taken out.
  * - It is created whole (in a temporary folder, synced, renamed), so power loss leaves no half one.
+ * - What an open environment shows is on stable storage, also when its last writer was killed.
  * - The map grows by itself: a write transaction that fills it is run again in a larger one, while
  *   no other transaction lives.
  * - One environment is never open twice in a process; commits are durable (no NOSYNC, no WRITEMAP).
