@@ -431,7 +431,7 @@ static void test_a_turned_byte_anywhere_is_found(void **state)
     for (size_t at = 0; at < whole.len; at++) {
         damage(f, &a, at);
         int r = rebuild_as(f, NULL);
-        bool is_version = at - 8 < 2 || whole.len - at - 16 < 2; /* of header or trailer */
+        bool is_version = at - 8 < 2 || at - (whole.len - 16) < 2; /* of header, of trailer */
         assert_int_equal(r, r != ERR_CANCELLED && is_version ? ERR_UNSUPPORTED : ERR_CANCELLED);
         if (f->n_notes[REBUILD_VERIFIED] == 1) {
             assert_int_equal(whole.p[at], 0); /* padding */
