@@ -51,7 +51,7 @@ def ask(server, case):
     else:
         path = PATHS[case["kind"]]
     if case["kind"] == "series":
-        params["match[]"] = params.pop("match")
+        params["match[]"] = json.loads(params.pop("match"))
     return server.get("/loki/api/v1/" + path, **params)
 
 
@@ -87,11 +87,18 @@ def same(case, want, got):
         return same_number(want["result"][1], got["result"][1])
     if want["type"] == "streams":
         return want["result"] == got["result"]
+    want, got = in_order(want), in_order(got)
     return len(want["result"]) == len(got["result"]) and all(
         w["labels"] == g["labels"] and len(w["values"]) == len(g["values"]) and
         all(same_number(p[0], q[0]) and same_number(p[1], q[1])
             for p, q in zip(w["values"], g["values"]))
         for w, g in zip(want["result"], got["result"]))
+
+
+def in_order(data):
+    """Points of one time, which stand there when label sets fell together, come in any order."""
+    return {**data, "result": [{**r, "values": sorted(r["values"], key=lambda p: (p[0], float(p[1])))}
+                               for r in data["result"]]}
 
 
 def prefix(text):
@@ -100,27 +107,41 @@ def prefix(text):
     return at.group(0) if at else text.split(":")[0].strip()
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{c['group']}-{c['id']}" for c in CASES])
-def test_answer(reader, case):
-    if case["id"] in QUIRKS:
-        pytest.skip(QUIRKS[case["id"]])
-    answer, expect = ask(reader, case), case["expect"]
+def expected(case):
+    """expect.data in the order of normal()."""
+    want = case["expect"]["data"]
+    if case["kind"] == "series":
+        return sorted(want, key=lambda s: json.dumps(s, sort_keys=True))
+    if case["kind"] in ("labels", "label_values"):
+        return sorted(want or [])
+    if isinstance(want, dict) and want.get("type") not in (None, "scalar") and not (
+            want["type"] == "vector" and case["group"] in ("sort", "topk")):
+        return {**want, "result": sorted(want["result"], key=lambda r: json.dumps(r["labels"], sort_keys=True))}
+    return want
+
+
+def check(case, answer):
+    expect = case["expect"]
     if expect["status"] == 200:
         assert answer.status_code == 200, (case["params"], answer.text)
-        want = expect["data"]
-        if case["kind"] == "series":
-            want = sorted(want, key=lambda s: json.dumps(s, sort_keys=True))
-        elif isinstance(want, dict) and "result" in want and want["type"] != "scalar":
-            if not (want["type"] == "vector" and case["group"] in ("sort", "topk")):
-                want = {**want, "result": sorted(
-                    want["result"], key=lambda r: json.dumps(r["labels"], sort_keys=True))}
-        got = normal(case, answer.json())
+        want, got = expected(case), normal(case, answer.json())
         assert same(case, want, got), f"{case['params']}\nwant {str(want)[:1500]}\ngot  {str(got)[:1500]}"
         return
     assert answer.status_code == (400 if expect["status"] == 500 else expect["status"]), \
         (case["params"], answer.status_code, answer.text[:300])
     if expect["status"] != 500:
         assert prefix(answer.text) == prefix(expect["error"]), (case["params"], answer.text)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{c['group']}-{c['id']}" for c in CASES])
+def test_answer(reader, case):
+    answer = ask(reader, case)
+    if case["id"] not in QUIRKS:
+        check(case, answer)
+        return
+    assert answer.status_code == 200, answer.text
+    with pytest.raises(AssertionError):  # once it agrees, it has no place in the list
+        check(case, answer)
 
 
 def test_the_list_of_quirks_is_short():
@@ -137,11 +158,17 @@ def writer():
         yield server
 
 
+def rfc3339(ts_ns):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ts_ns // 10**9)) + f".{ts_ns % 10**9:09}Z"
+
+
 def request_body(push, now):
     def at(text):
         return now + int(text.replace("now", "") or 0)
     if "text" in push:
         text = re.sub(r"\{\{now([+-]\d+)?\}\}", lambda m: str(now + int(m.group(1) or 0)), push["text"])
+        # The legacy shape writes its times out; they were recorded around this one.
+        text = re.sub(r"2005-03-18T01:58:31\.(\d{9})Z", lambda m: rfc3339(now + int(m.group(1))), text)
         data = text.encode()
     else:
         data = pb_push([(s["labels"], [
@@ -154,10 +181,12 @@ def request_body(push, now):
 
 
 def shorten(value):
+    """As the recorder did: long texts by their first 20 characters, long metadata by its length."""
     if isinstance(value, str) and len(value) >= 200:
         return f"{value[:20]}..{len(value)}"
     if isinstance(value, dict):
-        return {k: shorten(v) for k, v in value.items()}
+        return {k: shorten(v) if k != "structuredMetadata" or len(json.dumps(v)) < 200
+                else f"..{len(json.dumps(v))}" for k, v in value.items()}
     if isinstance(value, list):
         return [shorten(v) for v in value]
     return value
