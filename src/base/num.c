@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/num.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -135,7 +136,8 @@ size_t num_float_text(double v, char *out)
     if (n > 0)
         return at + n;
     char text[40];
-    for (int precision = 14; precision <= 16; precision++) { /* 15 to 17 digits */
+    /* 15 digits are exact where a double has all its bits; below, fewer may do. */
+    for (int precision = v < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
         snprintf(text, sizeof text, "%.*e", precision, v);
         if (strtod(text, NULL) == v)
             break;
