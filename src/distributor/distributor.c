@@ -128,6 +128,11 @@ static int charge(struct job *j, uint64_t bytes, struct err *err)
     return 0;
 }
 
+static bool take_memory(void *ctx, uint64_t bytes)
+{
+    return charge(ctx, bytes, NULL) == 0;
+}
+
 static void job_free(struct job *j)
 {
     arena_deinit(&j->arena);
@@ -241,11 +246,9 @@ static int decode(struct job *j, const struct push_request *req, struct err *err
     const struct kept_policy *kept = policies_get(d->policies, b->limits);
     b->body.bytes = req->body;
     b->body.policy = kept->encoded;
-    uint64_t max_bytes = max_decoded_bytes(d), claimed = push_claimed_bytes(&b->body);
-    r = charge(j, claimed < max_bytes ? claimed : 0, err);
-    if (r == 0)
-        r = push_decode(&b->body, &kept->policy, max_bytes, &j->arena, &b->streams, &b->n_streams,
-                        err);
+    struct reserve reserve = {take_memory, j};
+    r = push_decode(&b->body, &kept->policy, max_decoded_bytes(d), &reserve, &j->arena, &b->streams,
+                    &b->n_streams, err);
     if (r == 0 && j->arena.used_bytes > j->charged_bytes)
         r = charge(j, j->arena.used_bytes - j->charged_bytes, err);
     return r;

@@ -30,14 +30,7 @@ struct str_view labels_get(struct labels l, struct str_view name)
     return (struct str_view){NULL, 0};
 }
 
-static int compare_pairs(const void *a, const void *b)
-{
-    const struct label *x = a, *y = b;
-    int c = sv_cmp(x->name, y->name);
-    return c ? c : sv_cmp(x->value, y->value);
-}
-
-/* Few labels are the rule; keeps the order of equal names. */
+/* Few labels are the rule. */
 static void insertion_sort(struct label *v, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
@@ -49,13 +42,33 @@ static void insertion_sort(struct label *v, size_t n)
     }
 }
 
+/* Merges v[0..left) and v[left..n), both sorted, by way of `out`. */
+static void merge(struct label *v, size_t left, size_t n, struct label *out)
+{
+    size_t a = 0, b = left;
+    for (size_t i = 0; i < n; i++)
+        out[i] = b == n || (a < left && sv_cmp(v[a].name, v[b].name) <= 0) ? v[a++] : v[b++];
+    memcpy(v, out, n * sizeof *v);
+}
+
+static void merge_sort(struct label *v, size_t n, size_t run)
+{
+    struct label *scratch = mem_alloc(n * sizeof *scratch);
+    for (size_t at = 0; at < n; at += run)
+        insertion_sort(v + at, n - at < run ? n - at : run);
+    for (; run < n; run *= 2)
+        for (size_t at = 0; at + run < n; at += 2 * run)
+            merge(v + at, run, n - at < 2 * run ? n - at : 2 * run, scratch);
+    free(scratch);
+}
+
 void labels_sort(struct label *v, size_t n, struct str_view *ret_duplicate)
 {
     enum { FEW = 64 };
     if (n <= FEW)
         insertion_sort(v, n);
     else
-        qsort(v, n, sizeof *v, compare_pairs);
+        merge_sort(v, n, FEW);
     if (!ret_duplicate)
         return;
     *ret_duplicate = (struct str_view){NULL, 0};

@@ -29,7 +29,8 @@ uint64_t labels_hash_encoded(struct str_view encoded);
 int labels_cmp(struct labels a, struct labels b); /* name, value pairwise; shorter first */
 /* Empty view with p == NULL when absent. */
 struct str_view labels_get(struct labels l, struct str_view name);
-/* Sorts in place by name; ret_duplicate (may be NULL) gets the first repeated name. */
+/* Sorts in place by name, keeping the order of equal names; ret_duplicate (may be NULL) gets the
+ * first repeated name. */
 void labels_sort(struct label *v, size_t n, struct str_view *ret_duplicate);
 
 void labels_encode(struct buf *out, struct labels l);

@@ -14,30 +14,52 @@ static int too_large(struct err *err, uint64_t got, uint64_t max)
                    (unsigned long long)got, (unsigned long long)max);
 }
 
+static char *alloc(const struct reserve *reserve, struct arena *a, uint64_t bytes, struct err *err)
+{
+    if (reserve_take(reserve, bytes))
+        return arena_alloc(a, (size_t)bytes);
+    err_set(err, ERR_UNAVAILABLE,
+            "too many in-flight bytes: decompressing this push needs %llu more; try again, or "
+            "raise distributor.max_inflight_bytes or the memory ceiling",
+            (unsigned long long)bytes);
+    return NULL;
+}
+
 /* --- snappy ----------------------------------------------------------------------------- */
 
 /* A copy element of three bytes yields at most 64, so no block grows more than this. */
 enum { SNAPPY_MAX_RATIO = 22 };
+/* A literal of one byte may be written with a length of four. */
+enum { SNAPPY_MAX_WASTE = 6, SNAPPY_PREAMBLE_BYTES = 10 };
 
-bool snappy_claimed_bytes(struct str_view in, uint64_t *ret)
+uint64_t snappy_max_block_bytes(uint64_t text_bytes)
+{
+    return text_bytes > UINT32_MAX ? UINT64_MAX
+                                   : text_bytes * SNAPPY_MAX_WASTE + SNAPPY_PREAMBLE_BYTES;
+}
+
+/* The length that a block claims; false when it has none. */
+static bool claimed_bytes(struct str_view in, uint64_t *ret)
 {
     struct reader r = reader_of(in);
     *ret = rd_varint(&r);
     return !r.bad && *ret <= UINT32_MAX;
 }
 
-int decompress_snappy(struct str_view in, uint64_t max_bytes, struct arena *a, struct str_view *ret,
-                      struct err *err)
+int decompress_snappy(struct str_view in, uint64_t max_bytes, const struct reserve *reserve,
+                      struct arena *a, struct str_view *ret, struct err *err)
 {
     uint64_t claimed;
-    if (!snappy_claimed_bytes(in, &claimed))
+    if (!claimed_bytes(in, &claimed))
         return err_set(err, ERR_INVALID, "snappy: corrupt input");
     if (claimed > max_bytes)
         return too_large(err, claimed, max_bytes);
     if (claimed > (uint64_t)in.len * SNAPPY_MAX_RATIO)
         return err_set(err, ERR_INVALID, "snappy: corrupt input");
     size_t len = (size_t)claimed;
-    char *out = arena_alloc(a, len);
+    char *out = alloc(reserve, a, len, err);
+    if (!out)
+        return ERR_UNAVAILABLE;
     if (snappy_uncompress(in.p, in.len, out, &len) != SNAPPY_OK || len != claimed)
         return err_set(err, ERR_INVALID, "snappy: corrupt input");
     *ret = sv(out, len);
@@ -52,6 +74,7 @@ struct inflating {
     z_stream z;
     char *out;
     uint64_t cap, len, max_bytes;
+    const struct reserve *reserve;
     struct arena *a;
 };
 
@@ -63,7 +86,9 @@ static int grow(struct inflating *f, struct err *err)
     uint64_t cap = f->cap * 2;
     if (cap > f->max_bytes + 1)
         cap = f->max_bytes + 1; /* one over: a longer text shows itself */
-    char *out = arena_alloc(f->a, (size_t)cap);
+    char *out = alloc(f->reserve, f->a, cap, err);
+    if (!out)
+        return ERR_UNAVAILABLE;
     memcpy(out, f->out, (size_t)f->len);
     f->out = out;
     f->cap = cap;
@@ -124,16 +149,21 @@ static uint64_t first_capacity(struct str_view in, bool gzip, uint64_t max_bytes
     return cap < max_bytes + 1 ? cap : max_bytes + 1;
 }
 
-static int decompress_zlib(struct str_view in, bool gzip, uint64_t max_bytes, struct arena *a,
-                           struct str_view *ret, struct err *err)
+static int decompress_zlib(struct str_view in, bool gzip, uint64_t max_bytes,
+                           const struct reserve *reserve, struct arena *a, struct str_view *ret,
+                           struct err *err)
 {
-    struct inflating f = {.max_bytes = max_bytes, .a = a};
+    if (max_bytes > UINT64_MAX / 4)
+        max_bytes = UINT64_MAX / 4; /* so that nothing below wraps */
+    struct inflating f = {.max_bytes = max_bytes, .reserve = reserve, .a = a};
     if (in.len == 0)
         return err_set(err, ERR_INVALID, gzip ? "EOF" : "unexpected EOF");
+    f.cap = first_capacity(in, gzip, max_bytes);
+    f.out = alloc(reserve, a, f.cap, err);
+    if (!f.out)
+        return ERR_UNAVAILABLE;
     if (inflateInit2(&f.z, gzip ? WINDOW_GZIP : WINDOW_RAW) != Z_OK)
         return err_set(err, ERR_UNAVAILABLE, "inflate: no memory");
-    f.cap = first_capacity(in, gzip, max_bytes);
-    f.out = arena_alloc(a, (size_t)f.cap);
     int r = inflate_all(&f, in, gzip, err);
     inflateEnd(&f.z);
     if (r == 0 && f.len > max_bytes)
@@ -143,14 +173,14 @@ static int decompress_zlib(struct str_view in, bool gzip, uint64_t max_bytes, st
     return r;
 }
 
-int decompress_gzip(struct str_view in, uint64_t max_bytes, struct arena *a, struct str_view *ret,
-                    struct err *err)
+int decompress_gzip(struct str_view in, uint64_t max_bytes, const struct reserve *reserve,
+                    struct arena *a, struct str_view *ret, struct err *err)
 {
-    return decompress_zlib(in, true, max_bytes, a, ret, err);
+    return decompress_zlib(in, true, max_bytes, reserve, a, ret, err);
 }
 
-int decompress_deflate(struct str_view in, uint64_t max_bytes, struct arena *a,
-                       struct str_view *ret, struct err *err)
+int decompress_deflate(struct str_view in, uint64_t max_bytes, const struct reserve *reserve,
+                       struct arena *a, struct str_view *ret, struct err *err)
 {
-    return decompress_zlib(in, false, max_bytes, a, ret, err);
+    return decompress_zlib(in, false, max_bytes, reserve, a, ret, err);
 }

@@ -4,28 +4,24 @@
 #include "wire/decompress.h"
 #include "wire/push_build.h"
 
-uint64_t push_claimed_bytes(const struct push_body *body)
-{
-    uint64_t claimed;
-    if (body->format == PUSH_PROTOBUF && body->coding == PUSH_CODING_NONE &&
-        snappy_claimed_bytes(body->bytes, &claimed))
-        return claimed;
-    return body->bytes.len;
-}
-
-static int decompress(const struct push_body *body, uint64_t max_bytes, struct arena *a,
-                      struct str_view *ret, struct err *err)
+static int decompress(const struct push_body *body, uint64_t max_bytes,
+                      const struct reserve *reserve, struct arena *a, struct str_view *ret,
+                      struct err *err)
 {
     int r = 0;
+    /* A snappy block may be longer than its text, so the outer layer's bound is the block's: the
+     * same body must pass again with the text's length as its limit. */
+    uint64_t outer_bytes =
+        body->format == PUSH_PROTOBUF ? snappy_max_block_bytes(max_bytes) : max_bytes;
     *ret = body->bytes;
     if (body->coding == PUSH_CODING_GZIP)
-        r = decompress_gzip(*ret, max_bytes, a, ret, err);
+        r = decompress_gzip(*ret, outer_bytes, reserve, a, ret, err);
     else if (body->coding == PUSH_CODING_DEFLATE)
-        r = decompress_deflate(*ret, max_bytes, a, ret, err);
+        r = decompress_deflate(*ret, outer_bytes, reserve, a, ret, err);
     else if (body->coding != PUSH_CODING_NONE)
         r = err_set(err, ERR_INVALID, "unknown coding %u of a push", body->coding);
     if (r == 0 && body->format == PUSH_PROTOBUF)
-        r = decompress_snappy(*ret, max_bytes, a, ret, err);
+        r = decompress_snappy(*ret, max_bytes, reserve, a, ret, err);
     if (r == 0 && ret->len > max_bytes)
         r = err_set(err, ERR_TOO_LARGE, "message size too large than max (%zu vs %llu)", ret->len,
                     (unsigned long long)max_bytes);
@@ -33,16 +29,16 @@ static int decompress(const struct push_body *body, uint64_t max_bytes, struct a
 }
 
 int push_decode(struct push_body *body, const struct push_policy *policy,
-                uint64_t max_decoded_bytes, struct arena *a, struct push_stream **ret,
-                size_t *ret_n, struct err *err)
+                uint64_t max_decoded_bytes, const struct reserve *reserve, struct arena *a,
+                struct push_stream **ret, size_t *ret_n, struct err *err)
 {
     struct str_view text;
-    int r = decompress(body, max_decoded_bytes, a, &text, err);
+    int r = decompress(body, max_decoded_bytes, reserve, a, &text, err);
     if (r < 0)
         return r;
     body->decoded_bytes = text.len;
     struct push_builder b CLEANUP(push_builder_deinit);
-    push_builder_init(&b, a, policy, text.len, max_decoded_bytes, err);
+    push_builder_init(&b, a, policy, text.len, reserve, err);
     switch (body->format) {
     case PUSH_PROTOBUF:
         r = push_decode_proto(&b, text);

@@ -2,8 +2,8 @@
 /* push.h - request bodies to streams: decompress, decode, normalise.
  * Promise: the result is a function of (body, policy, PUSH_DECODER_VERSION) alone: no clock, no
  * limits outside the policy, so a body in the WAL decodes again to the same ordinals and bytes.
- * Outside bytes: sizes meet max_decoded_bytes before they are allocated, and what is allocated
- * beside the decoded body is bounded by a multiple of it.
+ * Outside bytes: sizes meet max_decoded_bytes and `reserve` before they are allocated, and what is
+ * allocated beside the decoded body is bounded by a multiple of it, whatever the limits are.
  * Threads: pure; any thread with its own arena.  A policy is read-only once made. */
 #pragma once
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/reserve.h"
 #include "model/limits.h"
 #include "model/push.h"
 
@@ -63,10 +64,9 @@ int push_content_type(struct str_view content_type, struct str_view content_enco
                       uint8_t *ret_format, uint8_t *ret_coding, struct err *err);
 
 /* Sets body->decoded_bytes also when it fails after decompression.  Streams borrow body->bytes,
- * policy and arena.  Errors: ERR_INVALID (400), ERR_NO_STREAMS (422), ERR_TOO_LARGE (413). */
+ * policy and arena.  reserve (may be NULL) is asked for memory before it is taken; only small
+ * change is not.  Errors: ERR_INVALID (400), ERR_NO_STREAMS (422), ERR_TOO_LARGE (413),
+ * ERR_UNAVAILABLE (503, reserve said no). */
 int push_decode(struct push_body *body, const struct push_policy *policy,
-                uint64_t max_decoded_bytes, struct arena *a, struct push_stream **ret,
-                size_t *ret_n, struct err *err);
-/* What the snappy preamble of an uncoded protobuf body claims, else body->bytes.len: what to
- * reserve before decoding. */
-uint64_t push_claimed_bytes(const struct push_body *body);
+                uint64_t max_decoded_bytes, const struct reserve *reserve, struct arena *a,
+                struct push_stream **ret, size_t *ret_n, struct err *err);

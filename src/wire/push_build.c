@@ -6,15 +6,13 @@
 /* What a decoded push may cost beside its own bytes: an entry of a few wire bytes becomes a struct
  * of 48, so honest senders of short lines stay below the ratio, floods of empty ones do not. */
 enum { BUDGET_RATIO = 16, BUDGET_FREE_BYTES = 1 << 20, STREAM_BYTES = 128 };
+enum { GRANT_BYTES = 64 << 10 }; /* asked for at a time */
 
 void push_builder_init(struct push_builder *b, struct arena *a, const struct push_policy *policy,
-                       uint64_t decoded_bytes, uint64_t max_bytes, struct err *err)
+                       uint64_t decoded_bytes, const struct reserve *reserve, struct err *err)
 {
-    *b = (struct push_builder){.a = a, .policy = policy, .err = err};
-    b->budget_bytes = decoded_bytes * BUDGET_RATIO;
-    if (b->budget_bytes > max_bytes)
-        b->budget_bytes = max_bytes;
-    b->budget_bytes += BUDGET_FREE_BYTES;
+    *b = (struct push_builder){.a = a, .policy = policy, .reserve = reserve, .err = err};
+    b->budget_bytes = decoded_bytes * BUDGET_RATIO + BUDGET_FREE_BYTES;
 }
 
 void push_builder_deinit(struct push_builder *b)
@@ -32,6 +30,16 @@ int push_charge(struct push_builder *b, uint64_t n, size_t elem_bytes)
         return err_set(b->err, ERR_TOO_LARGE,
                        "push has too many empty streams or entries for its size");
     b->budget_bytes -= bytes;
+    if (bytes > b->granted_bytes) {
+        uint64_t more = bytes > GRANT_BYTES ? bytes : GRANT_BYTES;
+        if (!reserve_take(b->reserve, more))
+            return err_set(b->err, ERR_UNAVAILABLE,
+                           "too many in-flight bytes: decoding this push needs %llu more; try "
+                           "again, or raise distributor.max_inflight_bytes or the memory ceiling",
+                           (unsigned long long)more);
+        b->granted_bytes += more;
+    }
+    b->granted_bytes -= bytes;
     return 0;
 }
 
@@ -47,15 +55,16 @@ int push_add_pair(struct push_builder *b, struct str_view name, struct str_view 
     return 0;
 }
 
-struct push_entry *push_add_entry(struct push_builder *b)
+int push_add_entry(struct push_builder *b, struct push_entry **ret)
 {
-    if (push_charge(b, 1, sizeof *b->entries) < 0)
-        return NULL;
+    int r = push_charge(b, 1, sizeof *b->entries);
+    if (r < 0)
+        return r;
     if (b->n_entries == b->cap_entries)
         b->entries = mem_grow(b->entries, &b->cap_entries, b->n_entries + 1, sizeof *b->entries);
-    struct push_entry *e = &b->entries[b->n_entries++];
-    *e = (struct push_entry){0};
-    return e;
+    *ret = &b->entries[b->n_entries++];
+    **ret = (struct push_entry){0};
+    return 0;
 }
 
 struct push_entry *push_keep_entries(struct push_builder *b, size_t *ret_n)

@@ -14,7 +14,9 @@ struct push_builder {
     struct arena *a;
     const struct push_policy *policy;
     struct err *err;
-    uint64_t budget_bytes; /* left for what is allocated beside the body */
+    uint64_t budget_bytes; /* left for what is allocated beside the body: follows from the body */
+    const struct reserve *reserve;
+    uint64_t granted_bytes; /* by reserve, not yet used */
     push_read_sm_fn *read_sm;
     /* Scratch, reused: pairs of one entry or label set; entries of one stream (JSON). */
     struct label *pairs;
@@ -28,14 +30,14 @@ struct push_builder {
 };
 
 void push_builder_init(struct push_builder *b, struct arena *a, const struct push_policy *policy,
-                       uint64_t decoded_bytes, uint64_t max_bytes, struct err *err);
+                       uint64_t decoded_bytes, const struct reserve *reserve, struct err *err);
 void push_builder_deinit(struct push_builder *b);
 
-/* Takes from the budget; ERR_TOO_LARGE when it is used up. */
+/* Takes from the budget; ERR_TOO_LARGE when it is used up, ERR_UNAVAILABLE when the reserve is. */
 int push_charge(struct push_builder *b, uint64_t n, size_t elem_bytes);
 int push_add_pair(struct push_builder *b, struct str_view name, struct str_view value);
-/* A scratch entry, zeroed; NULL when over budget. */
-struct push_entry *push_add_entry(struct push_builder *b);
+/* A scratch entry, zeroed; fails as push_charge() does. */
+int push_add_entry(struct push_builder *b, struct push_entry **ret);
 
 /* Ends a stream.  labels: the parsed set, sorted, in the arena.  Entries: time and line set; sm
  * the raw place of metadata or empty; in the arena and changed in place. */

@@ -184,7 +184,7 @@ static int read_time_ns(struct decoder *d, int64_t *ret)
     struct str_view text;
     if (json_peek(&d->in) != '"' || !json_text(&d->in, d->b->a, &text))
         return wrong(d, "timestamp is not a string");
-    if (text.len > 0 && text.p[0] == '+')
+    if (text.len > 1 && text.p[0] == '+' && text.p[1] != '-')
         text = sv_from(text, 1);
     if (!sv_to_i64(text, ret))
         return wrong(d, "timestamp is not an integer of nanoseconds");
@@ -198,19 +198,15 @@ static int read_line(struct decoder *d, struct str_view *ret)
     return 0;
 }
 
-static int over_budget(void)
-{
-    return ERR_TOO_LARGE; /* push_add_entry said why */
-}
-
 /* ["<ns>", "line", {metadata}, ignored...] */
 static int read_value(struct decoder *d)
 {
     if (take_null(d))
         return 0;
-    struct push_entry *e = push_add_entry(d->b);
-    if (!e)
-        return over_budget();
+    struct push_entry *e;
+    int r = push_add_entry(d->b, &e);
+    if (r < 0)
+        return r;
     e->e = (struct entry){PUSH_TS_TOO_OLD, SV_EMPTY, SV_EMPTY};
     bool more = true;
     if (!json_take(&d->in, '['))
@@ -218,10 +214,10 @@ static int read_value(struct decoder *d)
     if (json_take(&d->in, ']'))
         return 0;
     for (unsigned i = 0; more; i++) {
-        int r = i == 0   ? read_time_ns(d, &e->e.ts_ns)
-                : i == 1 ? read_line(d, &e->e.line)
-                : i == 2 ? find_metadata(d, e)
-                         : skip_unknown(d);
+        r = i == 0   ? read_time_ns(d, &e->e.ts_ns)
+            : i == 1 ? read_line(d, &e->e.line)
+            : i == 2 ? find_metadata(d, e)
+                     : skip_unknown(d);
         if (r < 0)
             return r;
         if (!json_next(&d->in, ']', &more))
@@ -250,9 +246,10 @@ static int read_old_entry(struct decoder *d)
 {
     if (take_null(d))
         return 0;
-    struct push_entry *e = push_add_entry(d->b);
-    if (!e)
-        return over_budget();
+    struct push_entry *e;
+    int r = push_add_entry(d->b, &e);
+    if (r < 0)
+        return r;
     e->e = (struct entry){PUSH_TS_TOO_OLD, SV_EMPTY, SV_EMPTY};
     return each_member(d, "entry is not an object", read_old_member);
 }
