@@ -47,7 +47,7 @@ static bool clauses_hold(const struct regex *re, struct str_view match)
 
 /* NULL when what the literals promise is true of this verdict and match, else what is not. */
 static const char *regex_check_facts(const struct regex *re, struct str_view text, bool yes,
-                               const size_t *spans)
+                                     const size_t *spans)
 {
     const struct regex_literals *l = regex_literals(re);
     if (!shape_agrees(re, text, yes))
