@@ -6,6 +6,10 @@ enum {
     MAX_STEPS = 100000,   /* nodes and commands of one execution: a bomb ends here */
     MAX_CALL_DEPTH = 100, /* {{template}} inside {{template}} */
     MAX_ARGS = 64,
+    /* In units of the longest text: what all functions together may go through, and keep. */
+    MAX_READ_TEXTS = 32,
+    MAX_KEPT_TEXTS = 16,
+    KEPT_BYTES_MIN = 4 << 20,
 };
 
 struct variable {
@@ -21,6 +25,8 @@ struct exec {
     struct buf *out;
     size_t base; /* out->len at the start */
     size_t steps;
+    size_t read_bytes;  /* that functions went through */
+    size_t arena_bytes; /* at the start */
     unsigned call_depth;
     struct variable *vars; /* scopes end by cutting */
     size_t n_vars, cap_vars;
@@ -52,6 +58,15 @@ static int step(struct exec *x)
     if (x->out->len - x->base > x->call.max_bytes)
         return err_set(x->call.err, ERR_OVER_BUDGET,
                        "template: line: the text would exceed %zu bytes", x->call.max_bytes);
+    if (x->read_bytes / MAX_READ_TEXTS > x->call.max_bytes)
+        return err_set(x->call.err, ERR_OVER_BUDGET,
+                       "template: line: functions went through more than %d times %zu bytes",
+                       MAX_READ_TEXTS, x->call.max_bytes);
+    size_t kept = x->call.arena->used_bytes - x->arena_bytes;
+    if (kept > KEPT_BYTES_MIN && kept / MAX_KEPT_TEXTS > x->call.max_bytes)
+        return err_set(x->call.err, ERR_OVER_BUDGET,
+                       "template: line: values take more than %d times %zu bytes", MAX_KEPT_TEXTS,
+                       x->call.max_bytes);
     return 0;
 }
 
@@ -197,6 +212,16 @@ static const char *type_word(char type)
                          : "any";
 }
 
+static void count_text(struct exec *x, const struct tfunc *f, const struct tvalue *args, size_t n,
+                       const struct tvalue *result)
+{
+    for (size_t i = 0; i < n && tfunc_reads_text(f); i++)
+        if (args[i].kind == TK_STRING)
+            x->read_bytes += args[i].s.len;
+    if (result->kind == TK_STRING)
+        x->read_bytes += result->s.len;
+}
+
 static int call_func(struct exec *x, const struct tpipe *pipe, const struct targ *callee,
                      struct str_view source, struct tvalue *args, size_t n, struct tvalue *ret)
 {
@@ -221,6 +246,7 @@ static int call_func(struct exec *x, const struct tpipe *pipe, const struct targ
     x->call.err = outer;
     if (r < 0)
         return fail_at(x, pipe, source, "error calling %s: %s", f->name, why.text);
+    count_text(x, f, args, n, ret);
     return 0;
 }
 
@@ -547,6 +573,7 @@ int template_exec(const struct template *t, const struct template_data *data, st
         .call = {a, scratch, data, max_out_bytes, err},
         .out = out,
         .base = out->len,
+        .arena_bytes = a->used_bytes,
     };
     enum flow flow = FLOW_ON;
     int r = exec_list(&x, t->body, DOT_IS_ROOT, &flow);

@@ -11,6 +11,14 @@ const struct tfunc *tfunc_find(struct str_view name)
     return NULL;
 }
 
+bool tfunc_reads_text(const struct tfunc *f)
+{
+    const struct tfunc *end = TFUNC_TEXT;
+    while (end->name)
+        end++;
+    return f >= TFUNC_TEXT && f < end;
+}
+
 struct str_view tv_text(struct arena *a, const struct tvalue *v)
 {
     if (v->kind == TK_STRING)

@@ -26,6 +26,8 @@ struct tfunc {
 };
 
 const struct tfunc *tfunc_find(struct str_view name);
+/* Whether it goes through the whole of its strings. */
+bool tfunc_reads_text(const struct tfunc *f);
 
 extern const struct tfunc TFUNC_TEXT[], TFUNC_MATH[], TFUNC_TIME[],
     TFUNC_CORE[]; /* name NULL ends */

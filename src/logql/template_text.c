@@ -2,6 +2,7 @@
 /* Text functions.  Bytes where Go counts bytes, runes where it counts runes. */
 #include <locale.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <wctype.h>
 
 #include "base/utf8.h"
@@ -91,15 +92,45 @@ static int fn_title(struct tcall *c, const struct tvalue *args, size_t n, struct
 
 /* --- trimming --- */
 
-static bool in_set(uint32_t c, struct str_view set)
+/* Runes to be cut off: ASCII as bits, the others sorted. */
+struct cutset {
+    uint64_t ascii[2];
+    uint32_t *others;
+    size_t n_others;
+};
+
+static int by_rune(const void *a, const void *b)
 {
-    while (set.len)
-        if (next_rune(&set) == c)
-            return true;
-    return false;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
 }
 
-static bool is_space_rune(uint32_t c, struct str_view unused)
+static struct cutset cutset_of(struct arena *a, struct str_view set)
+{
+    struct cutset c = {{0, 0}, NULL, 0};
+    for (struct str_view rest = set; rest.len;) {
+        uint32_t r = next_rune(&rest);
+        if (r < 128) {
+            c.ascii[r / 64] |= UINT64_C(1) << r % 64;
+            continue;
+        }
+        if (!c.others)
+            c.others = ARENA_ARRAY(a, uint32_t, set.len);
+        c.others[c.n_others++] = r;
+    }
+    if (c.n_others)
+        qsort(c.others, c.n_others, sizeof *c.others, by_rune);
+    return c;
+}
+
+static bool in_set(uint32_t r, const struct cutset *c)
+{
+    if (r < 128)
+        return c->ascii[r / 64] >> r % 64 & 1;
+    return c->n_others && bsearch(&r, c->others, c->n_others, sizeof r, by_rune);
+}
+
+static bool is_space_rune(uint32_t c, const struct cutset *unused)
 {
     return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
@@ -109,7 +140,8 @@ static bool is_space_rune(uint32_t c, struct str_view unused)
 enum trim_side { TRIM_LEFT = 1, TRIM_RIGHT = 2, TRIM_BOTH = 3 };
 
 static struct str_view trim(struct str_view s, enum trim_side sides,
-                            bool (*drop)(uint32_t c, struct str_view set), struct str_view set)
+                            bool (*drop)(uint32_t c, const struct cutset *set),
+                            const struct cutset *set)
 {
     while ((sides & TRIM_LEFT) && s.len) {
         struct str_view after = s;
@@ -136,31 +168,35 @@ static struct str_view trim(struct str_view s, enum trim_side sides,
 
 static int fn_trim_space(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
-    *ret = tv_string(trim(args[0].s, TRIM_BOTH, is_space_rune, SV_EMPTY));
+    *ret = tv_string(trim(args[0].s, TRIM_BOTH, is_space_rune, NULL));
     return 0;
 }
 
 static int fn_trim_all(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
-    *ret = tv_string(trim(args[1].s, TRIM_BOTH, in_set, args[0].s));
+    struct cutset set = cutset_of(c->arena, args[0].s);
+    *ret = tv_string(trim(args[1].s, TRIM_BOTH, in_set, &set));
     return 0;
 }
 
 static int fn_trim(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
-    *ret = tv_string(trim(args[0].s, TRIM_BOTH, in_set, args[1].s));
+    struct cutset set = cutset_of(c->arena, args[1].s);
+    *ret = tv_string(trim(args[0].s, TRIM_BOTH, in_set, &set));
     return 0;
 }
 
 static int fn_trim_left(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
-    *ret = tv_string(trim(args[0].s, TRIM_LEFT, in_set, args[1].s));
+    struct cutset set = cutset_of(c->arena, args[1].s);
+    *ret = tv_string(trim(args[0].s, TRIM_LEFT, in_set, &set));
     return 0;
 }
 
 static int fn_trim_right(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
-    *ret = tv_string(trim(args[0].s, TRIM_RIGHT, in_set, args[1].s));
+    struct cutset set = cutset_of(c->arena, args[1].s);
+    *ret = tv_string(trim(args[0].s, TRIM_RIGHT, in_set, &set));
     return 0;
 }
 

@@ -58,6 +58,7 @@ struct walk {
     const struct prog *p;
     struct str_view text;
     size_t from; /* visited bits count from here */
+    size_t last; /* the last place where one was set */
     size_t *slots;
     size_t n_slots;
 };
@@ -73,6 +74,8 @@ static inline bool first_visit(struct walk *w, uint32_t pc, size_t at)
     if (w->nfa->visited[bit / 64] & mask)
         return false;
     w->nfa->visited[bit / 64] |= mask;
+    if (at > w->last)
+        w->last = at;
     return true;
 }
 
@@ -139,24 +142,46 @@ static size_t visited_bits(const struct prog *p, struct str_view text, size_t fr
     return (text.len - from + 1) * p->n_joins;
 }
 
-bool nfa_search_backtrack(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
-                          size_t *slots, size_t n_slots)
+/* Visited bits are all clear between searches, so that many short ones in a long text stay cheap.
+ */
+static void clear_visited(const struct walk *w)
 {
-    size_t words = visited_bits(p, text, from) / 64 + 1;
-    nfa->visited = mem_grow(nfa->visited, &nfa->cap_visited, words, sizeof *nfa->visited);
-    memset(nfa->visited, 0, words * sizeof *nfa->visited);
-    struct walk w = {nfa, p, text, from, slots, n_slots};
-    no_slots(slots, n_slots);
-    for (size_t at = from; at <= text.len;) {
-        if (p->anchored_start && at > 0)
+    size_t words = ((w->last - w->from + 1) * w->p->n_joins) / 64 + 1;
+    memset(w->nfa->visited, 0, words * sizeof *w->nfa->visited);
+}
+
+static bool backtrack_from(struct walk *w, size_t from)
+{
+    for (size_t at = from; at <= w->text.len;) {
+        if (w->p->anchored_start && at > 0)
             return false;
-        if (backtrack_at(&w, at))
+        if (backtrack_at(w, at))
             return true;
         uint32_t rune;
-        unsigned width = utf8_decode(text.p + at, text.len - at, &rune);
+        unsigned width = utf8_decode(w->text.p + at, w->text.len - at, &rune);
         at += width ? width : 1;
     }
     return false;
+}
+
+bool nfa_search_backtrack(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
+                          size_t *slots, size_t n_slots)
+{
+    size_t words = visited_bits(p, text, from) / 64 + 1, had = nfa->cap_visited;
+    nfa->visited = mem_grow(nfa->visited, &nfa->cap_visited, words, sizeof *nfa->visited);
+    if (nfa->cap_visited > had)
+        memset(nfa->visited + had, 0, (nfa->cap_visited - had) * sizeof *nfa->visited);
+    struct walk w = {.nfa = nfa,
+                     .p = p,
+                     .text = text,
+                     .from = from,
+                     .last = from,
+                     .slots = slots,
+                     .n_slots = n_slots};
+    no_slots(slots, n_slots);
+    bool matched = backtrack_from(&w, from);
+    clear_visited(&w);
+    return matched;
 }
 
 /* ---- threads in lockstep ---- */
@@ -270,7 +295,8 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
                      size_t *slots, size_t n_slots)
 {
     reserve_threads(nfa, p, n_slots);
-    struct walk w = {nfa, p, text, from, slots, n_slots};
+    struct walk w = {
+        .nfa = nfa, .p = p, .text = text, .from = from, .slots = slots, .n_slots = n_slots};
     bool matched = false;
     nfa->n_jobs = 0;
     for (size_t at = from; at <= text.len;) {
@@ -305,7 +331,7 @@ bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, siz
                 size_t *slots, size_t n_slots)
 {
     size_t bits = visited_bits(p, text, from);
-    if (n_slots > 0 && bits <= MAX_VISITED_BITS && !must_stop(nfa, bits / 64))
+    if (n_slots > 0 && bits <= MAX_VISITED_BITS && !must_stop(nfa, 16))
         return nfa_search_backtrack(nfa, p, text, from, slots, n_slots);
     return nfa_search_pike(nfa, p, text, from, slots, n_slots);
 }

@@ -255,6 +255,10 @@ static void test_bombs_end_with_an_error(void **state)
                    "exceeded maximum template depth");
     expect_failure("{{$x := \"aaaaaaaa\"}}{{range 40}}{{$x = print $x $x}}{{end}}{{$x}}",
                    "the text would exceed");
+    expect_failure("{{range 1000}}{{$x := repeat 1000000 \"x\"}}{{end}}", "values take more than");
+    expect_failure(
+        "{{$x := repeat 1000000 \"x\"}}{{range 1000}}{{$y := trimPrefix \"y\" $x}}{{end}}",
+        "functions went through more than");
 }
 
 static void note(void *ctx, struct str_view name)
