@@ -164,8 +164,8 @@ static int decode_body(struct reader *in, wal_policy_fn *find_policy, void *ctx,
     const struct push_policy *policy = find_policy(ctx, policy_id);
     if (!policy)
         return err_set(err, ERR_CORRUPT, "WAL record: its policy is not in the log");
-    int r =
-        push_decode(&ret->body, policy, decoded_bytes, NULL, arena, &ret->streams, &ret->n_streams, err);
+    int r = push_decode(&ret->body, policy, decoded_bytes, NULL, arena, &ret->streams,
+                        &ret->n_streams, err);
     if (r < 0)
         return err_context(err, ERR_CORRUPT, "WAL record");
     struct reader runs = reader_of(verdict);
