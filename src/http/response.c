@@ -60,6 +60,15 @@ struct MHD_Response *response_text(struct request *r, struct str_view text,
     return of_bytes(r, copy, text.len, is_text ? text_type : content_type);
 }
 
+/* The last touch: from here on a server that stops may be freed. */
+static void end_of_handler(struct http_server *s)
+{
+    MUTEX_GUARD(&s->mu);
+    s->n_handlers--;
+    if (atomic_load(&s->stopping))
+        cond_broadcast(&s->drained);
+}
+
 void response_hand_over(struct request *r, int status, struct MHD_Response *response)
 {
     struct http_server *s = r->server;
@@ -76,13 +85,11 @@ void response_hand_over(struct request *r, int status, struct MHD_Response *resp
          * library may finish the request at any time; our reference keeps it. */
         MHD_resume_connection(r->mhd);
     }
-    s->n_handlers--;
-    if (atomic_load(&s->stopping))
-        cond_broadcast(&s->drained);
     mutex_unlock(&s->mu);
     if (late)
         MHD_destroy_response(response);
     request_unref(r);
+    end_of_handler(s);
 }
 
 void http_reply_header(struct http_request *req, const char *name, struct str_view value)
