@@ -185,12 +185,16 @@ void http_server_close(struct http_server *s)
     if (!s)
         return;
     atomic_store(&s->stopping, true);
+    /* Refuses from here on; it is closed only later, since the library's threads still have to take
+     * the descriptor out of their sets, and abort when they cannot. */
     MHD_socket fd = MHD_quiesce_daemon(s->daemon);
     if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+        shutdown(fd, SHUT_RDWR);
     wait_until_idle(s);
     request_abandon_all(s); /* the library aborts on a connection that is still suspended */
     MHD_stop_daemon(s->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
     mutex_lock(&s->mu);
     while (s->n_handlers > 0)
         cond_wait(&s->drained, &s->mu);
