@@ -229,6 +229,8 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
     wal_covered(wal, nothing_kept ? wal_lsn(replayed->next_epoch, 0) : covered);
     MUTEX_GUARD(&in->mu);
     in->wal = wal;
+    if (in->spilling.g) /* the replay filled more than one, and it is not in a segment yet */
+        head_publish(in->spilling.g->head, head_end(in->spilling.g->head));
     head_publish(in->active.g->head, head_end(in->active.g->head));
     return 0;
 }

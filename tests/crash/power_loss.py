@@ -163,11 +163,12 @@ class Retried(Book):
 
     def __init__(self, book, place, again):
         super().__init__(base_ns=book.base_ns)
-        sure = set(map(id, again))
+        again = set(map(id, again))
         for p in list(book.pushes):
             if p.sent_at <= place:
                 q = Push(p.client, p.parts, p.path, p.headers, p.body, 0)
-                q.acked_at = 0 if p.acked_by(place) or id(p) in sure else None
+                q.acked_at = 0 if p.acked_by(place) or id(p) in again else None
+                q.late = not p.acked_by(place)
                 self.pushes.append(q)
 
 
