@@ -9,6 +9,7 @@
 #include "base/ledger.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "data_folder.h"
 #include "distributor/distributor.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
@@ -45,22 +46,6 @@ struct app {
     struct http_server *http;
 };
 
-/* One process per data folder. */
-static int lock_data(struct app *a, struct err *err)
-{
-    const char *folder = a->conf->common.path_prefix;
-    int r = file_mkdirs(folder, err);
-    if (r < 0)
-        return err_context(err, r, "common.path_prefix");
-    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-    buf_printf(&path, "%s/lock", folder);
-    a->lock_fd = file_open(path.p, FILE_CREATE, err);
-    if (a->lock_fd < 0)
-        return a->lock_fd;
-    r = file_lock(a->lock_fd, err);
-    return r < 0 ? err_context(err, r, "another halogi works in '%s'", folder) : 0;
-}
-
 static int open_base(struct app *a, struct err *err)
 {
     const struct server_conf *c = &a->conf->server;
@@ -76,35 +61,17 @@ static int open_base(struct app *a, struct err *err)
                                a->limits, err);
 }
 
-/* A folder below the data folder, unless the path is absolute. */
-static const char *folder_of(struct app *a, const char *name, struct buf *path)
-{
-    buf_clear(path);
-    if (name[0] != '/')
-        buf_printf(path, "%s/", a->conf->common.path_prefix);
-    buf_printf(path, "%s", name);
-    buf_put_u8(path, 0);
-    return path->p;
-}
-
-/* chunks_directory is a path as it is, like path_prefix. */
-static int open_objects(struct app *a, struct buf *path, struct err *err)
-{
-    const char *folder = a->conf->common.chunks_directory;
-    return object_fs_open(&a->objects, *folder ? folder : folder_of(a, "objects", path), err);
-}
-
 static int open_stores(struct app *a, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     struct index_conf index = {0};
-    int r = object_fs_open(&a->local, folder_of(a, "segments", &path), err);
+    int r = data_folder_open_stores(a->conf, &a->local, &a->objects, err);
     if (r == 0)
-        r = open_objects(a, &path, err);
+        r = data_folder_check(a->conf, a->local, a->objects, err);
     if (r == 0)
-        r = catalog_open(&a->catalog, folder_of(a, "catalog", &path), err);
+        r = catalog_open(&a->catalog, data_folder_path(a->conf, "catalog", &path), err);
     if (r == 0)
-        r = index_open(&a->index, folder_of(a, "index", &path), &index, err);
+        r = index_open(&a->index, data_folder_path(a->conf, "index", &path), &index, err);
     if (r < 0)
         return r;
     struct segments_conf segments = {
@@ -238,7 +205,7 @@ int app_open(struct app **ret, struct app_conf *conf, struct err *err)
     struct app *a = mem_zalloc(1, sizeof *a);
     a->conf = conf;
     a->lock_fd = -1;
-    int r = lock_data(a, err);
+    int r = data_folder_lock(conf, &a->lock_fd, err);
     if (r == 0)
         r = open_base(a, err);
     if (r == 0)

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "notify.h"
+#include "rebuild_command.h"
 #include "status_api.h"
 
 extern char **environ;
@@ -20,10 +21,11 @@ enum { MAX_CONFIG_BYTES = 8 << 20 };
 struct options {
     const char *config_file; /* NULL: none; comma-separated, the first that exists */
     bool expand_env, verify, print_defaults, print_docs, print_stderr, version, help;
+    bool rebuild_index; /* the first argument, without a dash */
 };
 
 static const char usage[] =
-    "usage: halogi [flags]\n"
+    "usage: halogi [rebuild-index] [flags]\n"
     "  -config.file=path[,path]   YAML; the first file that exists\n"
     "  -config.expand-env=true    replace ${VAR} and ${VAR:-default} in it\n"
     "  -target=all                roles to run\n"
@@ -32,6 +34,7 @@ static const char usage[] =
     "  -print-config-defaults     print all settings with their defaults and exit\n"
     "  -print-config-docs         print the reference page and exit\n"
     "  -version\n"
+    "rebuild-index makes catalog and index again from the segments alone, while nothing runs.\n"
     "Every key of -print-config-defaults is a flag, too: -server.http_listen_port=3100\n"
     "Without -config.file it starts with data under ./data on port 3100, tenancy off.\n";
 
@@ -190,6 +193,12 @@ static int start(struct app_conf *conf, const struct options *o, char **argv)
         conf_print_yaml(conf->table, CONF_PRINT_ALL, &text);
         fwrite(text.p, 1, text.len, stderr);
     }
+    if (o->rebuild_index) {
+        if (rebuild_command(conf, &err) == 0)
+            return 0;
+        fprintf(stderr, "halogi rebuild-index: %s\n", err.text);
+        return 1;
+    }
     sigset_t signals;
     block_signals(&signals);
     return run(conf, &signals);
@@ -200,8 +209,9 @@ int main(int argc, char **argv)
     /* Few arenas and a low trim threshold: what a burst needed goes back to the system. */
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, 1 << 20);
-    struct options o = {0};
+    struct options o = {.rebuild_index = argv[1] && strcmp(argv[1], "rebuild-index") == 0};
     struct err err = ERR_INIT;
+    argv += o.rebuild_index; /* flags follow it */
     if (read_args(&o, NULL, argv, &err) < 0) {
         fprintf(stderr, "halogi: %s\n", err.text);
         return 1;

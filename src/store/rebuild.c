@@ -324,6 +324,22 @@ static struct uuid choose_installation(const struct rebuild *rb)
     return best ? uuid_of_bytes(best->segment->header.installation) : uuid_new();
 }
 
+/* rb->covers stand by first LSN within a source. */
+static uint64_t covered_lsn(const struct rebuild *rb, struct uuid source)
+{
+    uint64_t end = 0, gap = rb->conf->wal_first_lsn;
+    for (size_t i = 0; i < rb->n_covers; i++) {
+        const struct lsn_range *c = &rb->covers[i].range;
+        if (!uuid_eq(c->source, source) || c->last == UINT64_MAX)
+            continue;
+        if (c->first <= gap && c->last >= gap)
+            gap = c->last + 1;
+        if (c->last >= end)
+            end = c->last + 1;
+    }
+    return rb->report.n_damaged > 0 && gap < end ? gap : end;
+}
+
 static void describe_installation(struct rebuild *rb)
 {
     struct rebuild_report *rp = &rb->report;
@@ -334,12 +350,7 @@ static void describe_installation(struct rebuild *rb)
             h->created_ns < rp->installation.created_ns)
             rp->installation.created_ns = h->created_ns;
     }
-    for (size_t i = 0; i < rb->n_covers; i++) {
-        const struct lsn_range *c = &rb->covers[i].range;
-        if (uuid_eq(c->source, rp->installation.uuid) && c->last >= rp->covered_lsn &&
-            c->last < UINT64_MAX)
-            rp->covered_lsn = c->last + 1;
-    }
+    rp->covered_lsn = covered_lsn(rb, rp->installation.uuid);
 }
 
 /* --- write ------------------------------------------------------------------------------ */

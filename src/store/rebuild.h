@@ -6,8 +6,9 @@
  * when a complete one says that it replaces it and nothing is damaged.  So where an object of a
  * merge is damaged, the sources that are still there stay: what stands in two segments is read
  * once.
- * The covered LSN is the end of what the complete segments of the installation cover: the WAL's
- * records below it are in segments, those from it on are replayed.
+ * The covered LSN, from which on the WAL is replayed, is the end of what the complete segments of
+ * the installation cover.  Where something is damaged it is the first LSN that the WAL still has
+ * and they do not cover: what follows comes twice then, and is read once.
  * Threads: nothing else may use the stores and folders meanwhile. */
 #pragma once
 #include <stdint.h>
@@ -34,7 +35,8 @@ struct rebuild_conf {
     /* Whose catalog it becomes.  NULL: of the one that wrote the newest local segment, or else the
      * newest object, or a new one. */
     const struct uuid *installation;
-    rebuild_note_fn *note; /* may be NULL */
+    uint64_t wal_first_lsn; /* from where on the WAL has all records; UINT64_MAX: there is none */
+    rebuild_note_fn *note;  /* may be NULL */
     void *ctx;
 };
 struct rebuild_report {

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data_folder.h"
+
+#include <errno.h>
+
+#include "base/file.h"
+#include "ingester/wal_files.h"
+#include "store/kv.h"
+#include "store/object.h"
+
+int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err)
+{
+    const char *folder = conf->common.path_prefix;
+    int r = file_mkdirs(folder, err);
+    if (r < 0)
+        return err_context(err, r, "common.path_prefix");
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    int fd = file_open(data_folder_path(conf, "lock", &path), FILE_CREATE, err);
+    if (fd < 0)
+        return fd;
+    r = file_lock(fd, err);
+    if (r < 0) {
+        file_close(fd);
+        return err_context(err, r, "another halogi works in '%s'", folder);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+const char *data_folder_path(const struct app_conf *conf, const char *name, struct buf *path)
+{
+    buf_clear(path);
+    if (name[0] != '/')
+        buf_printf(path, "%s/", conf->common.path_prefix);
+    buf_printf(path, "%s", name);
+    buf_put_u8(path, 0);
+    return path->p;
+}
+
+int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
+                            struct object_store **ret_objects, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    int r = object_fs_open(ret_local, data_folder_path(conf, "segments", &path), err);
+    if (r < 0)
+        return r;
+    /* chunks_directory is a path as it is, like path_prefix. */
+    const char *objects = conf->common.chunks_directory;
+    if (!*objects)
+        objects = data_folder_path(conf, "objects", &path);
+    return object_fs_open(ret_objects, objects, err);
+}
+
+bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret)
+{
+    CLEANUP(buf_deinit) struct buf folder = BUF_INIT;
+    CLEANUP(wal_files_deinit) struct wal_files fs = {0};
+    data_folder_path(conf, conf->ingester.wal_dir, &folder);
+    if (!file_exists(folder.p) || wal_files_open(&fs, folder.p, 0, NULL) < 0)
+        return false;
+    uint64_t oldest = UINT64_MAX, newest = 0;
+    for (size_t i = 0; i < fs.n; i++) {
+        char path[WAL_PATH_BYTES];
+        struct wal_file_header h;
+        bool good = false;
+        wal_file_path(&fs, fs.v[i].number, path);
+        if (wal_file_read_header(path, &h, &good, NULL) < 0 || !good)
+            continue;
+        oldest = h.epoch < oldest ? h.epoch : oldest;
+        if (h.epoch <= newest)
+            continue;
+        newest = h.epoch;
+        ret->installation = uuid_of_bytes(h.uuid);
+    }
+    ret->first_lsn = wal_lsn(oldest, 0);
+    return newest > 0;
+}
+
+static int refuse_segment(void *ctx, const struct object_info *info, struct err *err)
+{
+    if (!sv_ends_with(info->key, SV(".seg")))
+        return 0;
+    return err_set(err, -EEXIST, "segment '%.*s'", SV_ARG(info->key));
+}
+
+int data_folder_check(const struct app_conf *conf, struct object_store *local,
+                      struct object_store *objects, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    if (kv_exists(data_folder_path(conf, "catalog", &path)))
+        return 0;
+    struct wal_owner owner;
+    int r = object_list(local, SV(""), refuse_segment, NULL, err);
+    if (r == 0)
+        r = object_list(objects, SV(""), refuse_segment, NULL, err);
+    if (r == 0 && data_folder_wal_owner(conf, &owner))
+        r = err_set(err, -EEXIST, "the write-ahead log");
+    if (r != -EEXIST)
+        return r;
+    return err_context(err, r,
+                       "'%s' is missing, but there is data that it must name: run `halogi "
+                       "rebuild-index` with the same flags; found",
+                       path.p);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data_folder.h - what stands where below common.path_prefix:
+ *   lock, wal/ (ingester.wal.dir), segments/, objects/ (common.chunks_directory), catalog/, index/
+ * Threads: any. */
+#pragma once
+#include "app_conf.h"
+#include "base/bytes.h"
+#include "base/uuid.h"
+
+struct object_store;
+
+/* One process per data folder, which is made when missing; the lock holds until *ret_fd closes. */
+int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err);
+/* The path of a name in it; an absolute name stays as it is.  Valid as long as `path`. */
+const char *data_folder_path(const struct app_conf *conf, const char *name, struct buf *path);
+/* The store of local segments and the object store; either may be set after a failure, too. */
+int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
+                            struct object_store **ret_objects, struct err *err);
+/* Whose records the WAL has, by its newest file, and from which LSN on.  False without any. */
+struct wal_owner {
+    struct uuid installation;
+    uint64_t first_lsn;
+};
+bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret);
+/* Refuses data without a catalog: a new one would name nothing of it. */
+int data_folder_check(const struct app_conf *conf, struct object_store *local,
+                      struct object_store *objects, struct err *err);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rebuild_command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "data_folder.h"
+#include "store/object.h"
+#include "store/rebuild.h"
+
+struct command {
+    const struct app_conf *conf;
+    struct buf catalog, index, new_catalog, new_index, damaged; /* paths */
+    char suffix[48];                                            /* of what is set aside */
+};
+
+static void command_deinit(struct command *c)
+{
+    buf_deinit(&c->catalog);
+    buf_deinit(&c->index);
+    buf_deinit(&c->new_catalog);
+    buf_deinit(&c->new_index);
+    buf_deinit(&c->damaged);
+}
+
+static bool is_taken(const struct buf *path, const char *suffix)
+{
+    CLEANUP(buf_deinit) struct buf full = BUF_INIT;
+    buf_printf(&full, "%s%s", path->p, suffix);
+    buf_put_u8(&full, 0);
+    return file_exists(full.p);
+}
+
+/* The time, and a number where that has been used already. */
+static void choose_suffix(struct command *c)
+{
+    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    size_t n = strftime(c->suffix, sizeof c->suffix, ".before-%Y%m%dT%H%M%SZ", &tm);
+    for (unsigned i = 2; is_taken(&c->catalog, c->suffix) || is_taken(&c->index, c->suffix); i++)
+        snprintf(c->suffix + n, sizeof c->suffix - n, "-%u", i);
+}
+
+static void set_paths(struct command *c)
+{
+    data_folder_path(c->conf, "catalog", &c->catalog);
+    data_folder_path(c->conf, "index", &c->index);
+    data_folder_path(c->conf, "catalog.rebuilding", &c->new_catalog);
+    data_folder_path(c->conf, "index.rebuilding", &c->new_index);
+    data_folder_path(c->conf, "damaged", &c->damaged);
+    choose_suffix(c);
+}
+
+/* --- notes ------------------------------------------------------------------------------ */
+
+/* Not over another file of that name. */
+static int move_aside(struct command *c, struct str_view key, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf name = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
+    buf_printf(&name, "segments/%.*s", SV_ARG(key));
+    buf_put_u8(&name, 0);
+    data_folder_path(c->conf, name.p, &from);
+    size_t slash = key.len;
+    while (slash > 0 && key.p[slash - 1] != '/')
+        slash--;
+    for (unsigned i = 1; i == 1 || file_exists(to.p); i++) {
+        buf_clear(&to);
+        buf_printf(&to, "%s/%.*s", c->damaged.p, SV_ARG(sv_from(key, slash)));
+        if (i > 1)
+            buf_printf(&to, ".%u", i);
+        buf_put_u8(&to, 0);
+    }
+    int r = file_mkdirs(c->damaged.p, err);
+    if (r == 0)
+        r = file_rename(from.p, to.p, err);
+    if (r == 0)
+        r = file_fsync_dir(c->damaged.p, err);
+    if (r == 0)
+        printf("  moved to %s\n", to.p);
+    return r;
+}
+
+static int take_note(void *ctx, enum rebuild_event event, enum segment_place place,
+                     struct str_view key, const struct err *why, struct err *err)
+{
+    if (event != REBUILD_DAMAGED)
+        return 0;
+    printf("damaged: %s %.*s: %s\n", place == PLACE_LOCAL ? "segment" : "object", SV_ARG(key),
+           why->text);
+    return place == PLACE_LOCAL ? move_aside(ctx, key, err) : 0;
+}
+
+static void print_report(const struct rebuild_report *r)
+{
+    char uuid[UUID_TEXT_BYTES];
+    uuid_print(r->installation.uuid, uuid);
+    printf("%llu live segments with %llu rows in %llu parts\n", (unsigned long long)r->n_live,
+           (unsigned long long)r->n_rows, (unsigned long long)r->n_parts);
+    printf("%llu replaced by others, %llu damaged and left out\n",
+           (unsigned long long)r->n_replaced, (unsigned long long)r->n_damaged);
+    printf("installation %s, the WAL counts from LSN %llu\n", uuid,
+           (unsigned long long)r->covered_lsn);
+}
+
+/* --- taking the place ------------------------------------------------------------------- */
+
+static int replace_folder(const struct command *c, const struct buf *fresh,
+                          const struct buf *folder, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf old = BUF_INIT;
+    buf_printf(&old, "%s%s", folder->p, c->suffix);
+    buf_put_u8(&old, 0);
+    int r = 0;
+    if (file_exists(folder->p)) {
+        r = file_rename(folder->p, old.p, err);
+        if (r == 0)
+            printf("the old one is %s: remove it when all is well\n", old.p);
+    }
+    return r < 0 ? r : file_rename(fresh->p, folder->p, err);
+}
+
+/* The catalog last: with the old one and the new index, everything that lives has its rows. */
+static int take_place(const struct command *c, struct err *err)
+{
+    int r = replace_folder(c, &c->new_index, &c->index, err);
+    if (r == 0)
+        r = file_fsync_dir(c->conf->common.path_prefix, err);
+    if (r == 0)
+        r = replace_folder(c, &c->new_catalog, &c->catalog, err);
+    return r < 0 ? r : file_fsync_dir(c->conf->common.path_prefix, err);
+}
+
+static int remove_unfinished(const struct command *c, struct err *err)
+{
+    int r = file_remove_tree(c->new_catalog.p, err);
+    return r < 0 ? r : file_remove_tree(c->new_index.p, err);
+}
+
+static int rebuild(struct command *c, struct object_store *local, struct object_store *objects,
+                   struct err *err)
+{
+    struct wal_owner wal;
+    bool has_wal = data_folder_wal_owner(c->conf, &wal);
+    const struct rebuild_conf conf = {.local = local,
+                                      .objects = objects,
+                                      .catalog_folder = c->new_catalog.p,
+                                      .index_folder = c->new_index.p,
+                                      .installation = has_wal ? &wal.installation : NULL,
+                                      .wal_first_lsn = has_wal ? wal.first_lsn : UINT64_MAX,
+                                      .note = take_note,
+                                      .ctx = c};
+    struct rebuild_report report;
+    int r = remove_unfinished(c, err);
+    if (r == 0)
+        r = rebuild_index(&conf, &report, err);
+    if (r < 0)
+        return r;
+    print_report(&report);
+    return take_place(c, err);
+}
+
+int rebuild_command(const struct app_conf *conf, struct err *err)
+{
+    CLEANUP(command_deinit) struct command c = {.conf = conf};
+    struct object_store *local = NULL, *objects = NULL;
+    int lock_fd = -1;
+    if (!file_exists(conf->common.path_prefix))
+        return err_set(err, -ENOENT, "common.path_prefix: there is no folder '%s'",
+                       conf->common.path_prefix);
+    set_paths(&c);
+    int r = data_folder_lock(conf, &lock_fd, err);
+    if (r == 0)
+        r = data_folder_open_stores(conf, &local, &objects, err);
+    if (r == 0)
+        r = rebuild(&c, local, objects, err);
+    object_store_free(local);
+    object_store_free(objects);
+    file_close(lock_fd);
+    return r;
+}
