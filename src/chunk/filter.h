@@ -43,3 +43,5 @@ void filter_builder_deinit(struct filter_builder *b);
 /* Appends the filter of all bytes of `blob`; returns its size in bits, 0 (nothing appended) when
  * the blob is too short to gain from one or too varied for the largest size. */
 uint32_t filter_build(struct filter_builder *b, struct str_view blob, struct buf *out);
+/* The same without vector instructions: for tests. */
+uint32_t filter_build_portable(struct filter_builder *b, struct str_view blob, struct buf *out);

@@ -42,6 +42,9 @@ static void build(struct fixture *f)
     buf_clear(&f->filter);
     f->n_bits = filter_build(&f->builder, buf_view(&f->blob), &f->filter);
     assert_int_equal(f->filter.len, (f->n_bits + 7) / 8);
+    CLEANUP(buf_deinit) struct buf same = BUF_INIT;
+    assert_int_equal(filter_build_portable(&f->builder, buf_view(&f->blob), &same), f->n_bits);
+    assert_true(sv_eq(buf_view(&same), buf_view(&f->filter)));
     if (f->n_bits)
         assert_true(filter_bits_valid(f->n_bits));
     f->ascii = true;
@@ -204,14 +207,14 @@ static void test_slots_are_those_of_the_format(void **state)
     static const struct {
         const char *gram;
         uint32_t slot;
-    } cases[] = {{"hello", 111652},
-                 {"HELLO", 111652},
-                 {"00000", 200674},
-                 {"a b\tc", 47789},
+    } cases[] = {{"hello", 58998},
+                 {"HELLO", 58998},
+                 {"00000", 44752},
+                 {"a b\tc", 118246},
                  {"\xff\xfe\x80"
                   "zZ",
-                  111115},
-                 {"{\"a\":", 120822}};
+                  162113},
+                 {"{\"a\":", 84771}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct filter_needle n;
         filter_needle_init(&n, sv_of(cases[i].gram), false);
