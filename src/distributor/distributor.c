@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "distributor/distributor.h"
 
+#include <inttypes.h>
+
 #include "base/clock.h"
 #include "base/ledger.h"
 #include "base/log.h"
@@ -266,10 +268,11 @@ static int take_tokens(struct job *j, struct err *err)
         return 0;
     discard_count(DISCARD_RATE_LIMITED, v->tenant, v->limits, v->n_accepted, v->accepted_bytes);
     return err_set(err, ERR_RATE_LIMITED,
-                   "ingestion rate limit exceeded for user %.*s (limit: %.0f bytes/sec) while "
+                   "ingestion rate limit exceeded for user %.*s (limit: %" PRId64
+                   " bytes/sec) while "
                    "attempting to ingest '%llu' lines totaling '%llu' bytes, reduce log volume or "
                    "contact your Loki administrator to see if the limit can be increased",
-                   SV_ARG(v->tenant), rate, (unsigned long long)v->n_accepted,
+                   SV_ARG(v->tenant), (int64_t)rate, (unsigned long long)v->n_accepted,
                    (unsigned long long)v->accepted_bytes);
 }
 

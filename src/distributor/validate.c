@@ -160,6 +160,31 @@ static const char *check_time(struct subject *at, int64_t ts_ns, int64_t oldest_
     return NULL;
 }
 
+/* Each day has a table of its own in the index, so a push may not ask for any number of them. */
+static const char *check_day(struct subject *at, int64_t ts_ns)
+{
+    struct validation *v = at->v;
+    int64_t day = ts_ns / NS_PER_DAY - (ts_ns % NS_PER_DAY < 0);
+    for (size_t i = 0; i < v->n_days; i++) {
+        if (v->days[i] != day)
+            continue;
+        v->days[i] = v->days[0];
+        v->days[0] = day;
+        return NULL;
+    }
+    if (v->n_days == VALIDATE_MAX_DAYS) {
+        char ts[CLOCK_TEXT_BYTES];
+        complain(at,
+                 "entry for stream '%.*s' has timestamp %s, in a day more than the %d that the "
+                 "entries of one push may lie in: send older entries in pushes of their own",
+                 SV_ARG(stream_text(at)), time_text(ts_ns, ts), VALIDATE_MAX_DAYS);
+        return DISCARD_TOO_MANY_DAYS;
+    }
+    v->days[v->n_days++] = v->days[0];
+    v->days[0] = day;
+    return NULL;
+}
+
 /* 0 means no limit, but for the one that always holds. */
 static uint64_t limit_or(uint64_t limit, uint64_t hard)
 {
@@ -246,6 +271,8 @@ static void check_entries(struct subject *at, struct push_entry *v, size_t n)
             why = check_line(at, &v[i], max_line_bytes);
         if (!why)
             why = check_metadata(at, &v[i]);
+        if (!why)
+            why = check_day(at, v[i].e.ts_ns);
         if (!why) {
             at->v->n_accepted++;
             at->v->accepted_bytes += entry_bytes(&v[i]);
@@ -298,6 +325,7 @@ void validate_push(struct validation *v, struct arena *a, struct push_stream *st
 {
     v->complaints = (struct complaints){.arena = a};
     v->blocked = (struct str_view){NULL, 0};
+    v->n_days = 0;
     for (size_t i = 0; i < n_streams; i++) {
         struct push_stream *s = &streams[i];
         struct subject at = {v, s, a, {NULL, 0}};

@@ -7,6 +7,8 @@
 #include "model/limits.h"
 #include "model/push.h"
 
+enum { VALIDATE_MAX_DAYS = 32 }; /* that the entries of one push may lie in */
+
 struct validation {
     struct str_view tenant;
     const struct limits *limits;
@@ -15,6 +17,8 @@ struct validation {
     struct str_view blocked;             /* why ingestion is blocked, p == NULL when it is not */
     uint64_t n_accepted, accepted_bytes; /* lines and metadata as sent */
     uint64_t n_entries, line_bytes, metadata_bytes; /* of all, accepted or not */
+    int64_t days[VALIDATE_MAX_DAYS]; /* since 1970, of accepted entries; the last one first */
+    size_t n_days;
 };
 
 /* Fills everything but the first three fields, which the caller sets. */

@@ -17,6 +17,7 @@
 #define DISCARD_BLOCKED "blocked_ingestion"
 #define DISCARD_TOO_OLD "greater_than_max_sample_age"
 #define DISCARD_TOO_NEW "too_far_in_future"
+#define DISCARD_TOO_MANY_DAYS "too_many_days"
 #define DISCARD_LINE_TOO_LONG "line_too_long"
 #define DISCARD_NO_METADATA "disallowed_structured_metadata"
 #define DISCARD_METADATA_TOO_LARGE "structured_metadata_too_large"

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+import requests
 import yaml
 
 from halogi import BINARY, NS, Server
@@ -144,14 +145,14 @@ def test_a_running_server_without_configuration(tmp_path):
     process = subprocess.Popen([BINARY, f"-server.http_listen_port={port}"], cwd=tmp_path,
                                stderr=subprocess.DEVNULL)
     try:
-        for _ in range(200):
-            try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-            except OSError:
-                time.sleep(0.02)
-        import requests
         url = f"http://127.0.0.1:{port}"
+        for _ in range(500):
+            try:
+                if requests.get(url + "/ready", timeout=1).status_code == 200:
+                    break
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.02)
         body = {"streams": [{"stream": {"t": "bare"}, "values": [[str(time.time_ns()), "hello"]]}]}
         assert requests.post(url + "/loki/api/v1/push", json=body).status_code == 204
         assert (tmp_path / "data").is_dir()
