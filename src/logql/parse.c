@@ -327,7 +327,7 @@ int logql_parse_selector(struct arena *a, struct str_view query, const struct ma
 int logql_parse_matchers(struct arena *a, struct str_view query, const struct matcher **ret,
                          size_t *ret_n, struct err *err)
 {
-    const struct logql_expr *e;
+    const struct logql_expr *e = NULL;
     int r = parse_text(a, query, &e, err);
     return r < 0 ? r : take_matchers(e, ret, ret_n, err);
 }
