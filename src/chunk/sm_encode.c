@@ -73,7 +73,7 @@ static bool split_set(struct split *s, uint32_t set, struct str_view encoded)
     for (uint64_t i = 0; i < n; i++) {
         struct str_view name = rd_str(&in, encoded.len);
         struct str_view value = rd_str(&in, encoded.len);
-        if (in.bad || value.len == 0 || (i > 0 && sv_cmp(before, name) >= 0))
+        if (in.bad || name.len == 0 || value.len == 0 || (i > 0 && sv_cmp(before, name) >= 0))
             return false;
         uint32_t key = key_of(s, name);
         if (key == SM_MAX_KEYS)
