@@ -219,7 +219,7 @@ static void test_rows_that_are_no_encoding_are_kept_whole(void **state)
 {
     struct fixture *f = *state;
     static const struct str_view odd[] = {
-        {"\1\0\1v", 4}, /* a name of no bytes */
+        {"\1\0\1v", 4},        /* a name of no bytes */
         {"\x81\0\1k\1v", 6},   /* a longer varint than needed */
         {"\2\1z\1v\1a\1v", 9}, /* not sorted */
         {"\2\1a\1v\1a\1w", 9}, /* a name twice */
