@@ -101,13 +101,45 @@ ENCODINGS = [
 # --- clients ---------------------------------------------------------------------------------
 
 
+class Gate:
+    """Holds clients while it is shut: between requests, or in the middle of a push's retries."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.is_open, self.over, self.n_held = True, False, 0
+
+    def pass_through(self):
+        """False: it is over."""
+        with self.changed:
+            self.n_held += 1
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.is_open or self.over)
+            self.n_held -= 1
+            return not self.over
+
+    def shut(self, n_clients, seconds=90):
+        with self.changed:
+            self.is_open = False
+            assert self.changed.wait_for(lambda: self.n_held == n_clients, seconds), "a client hangs"
+
+    def open(self):
+        with self.changed:
+            self.is_open = True
+            self.changed.notify_all()
+
+    def end(self):
+        with self.changed:
+            self.over = True
+            self.changed.notify_all()
+
+
 class Client(threading.Thread):
     """Pushes until told to stop.  A push whose outcome it does not know is sent again, the same
     bytes, until it is acknowledged; now and then it is given up, and may be there or not."""
 
-    def __init__(self, book, number, url, stop, seed, big_share=0.02, pause_s=0.0):
+    def __init__(self, book, number, url, gate, seed, big_share=0.02, pause_s=0.0):
         super().__init__(daemon=True)
-        self.book, self.number, self.url, self.stop = book, number, url, stop
+        self.book, self.number, self.url, self.gate = book, number, url, gate
         self.random = random.Random(seed)
         self.big_share, self.pause_s = big_share, pause_s
         self.order = 0
@@ -116,7 +148,7 @@ class Client(threading.Thread):
 
     def run(self):
         try:
-            while not self.stop.is_set():
+            while self.gate.pass_through():
                 self.deliver(self.next_push())
                 if self.pause_s:
                     time.sleep(self.random.random() * self.pause_s)
@@ -153,12 +185,12 @@ class Client(threading.Thread):
     def deliver(self, push):
         while True:
             status = send(self.book, self.url(), push, self.session)
-            if status == 204 or (self.stop.is_set() and status in (None, 503)):
+            if status == 204:
                 return
             if status not in (None, 503, 500):
                 self.book.complain(f"push of client {self.number} answered {status}")
                 return
-            if self.random.random() < 0.1:
+            if self.random.random() < 0.1 or not self.gate.pass_through():
                 return  # given up
             time.sleep(0.02)
 
@@ -181,8 +213,15 @@ class Clients:
     """Several clients as a context."""
 
     def __init__(self, book, server, numbers, seed, **options):
-        self.stop = threading.Event()
-        self.all = [Client(book, n, lambda: server.url, self.stop, f"{seed}/{n}", **options) for n in numbers]
+        self.gate = Gate()
+        self.all = [Client(book, n, lambda: server.url, self.gate, f"{seed}/{n}", **options) for n in numbers]
+
+    def hold(self):
+        """Returns when no request is under way."""
+        self.gate.shut(len(self.all))
+
+    def go_on(self):
+        self.gate.open()
 
     def __enter__(self):
         for client in self.all:
@@ -190,7 +229,7 @@ class Clients:
         return self
 
     def __exit__(self, *exc):
-        self.stop.set()
+        self.gate.end()
         for client in self.all:
             client.join(90)
             assert not client.is_alive(), "a client hangs"
@@ -289,36 +328,45 @@ def check(server, book, **options):
 class Reader(threading.Thread):
     """Asks all the time: what was acknowledged before the question must be in the answer, once."""
 
-    def __init__(self, book, server, stop, seed):
+    def __init__(self, book, server, seed):
         super().__init__(daemon=True)
-        self.book, self.server, self.stop = book, server, stop
+        self.book, self.server = book, server
         self.random = random.Random(seed)
+        self.session = requests.Session()
+        self.over = threading.Event()
         self.n_checks = 0
 
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.over.set()
+        self.join(90)
+
+    def get(self, path, headers=None, **params):
+        return self.session.get(self.server.url + path, params=params, headers=headers, timeout=60)
+
     def run(self):
-        while not self.stop.is_set():
+        while not self.over.wait(0.05):
             pushes = list(self.book.pushes)
-            if not pushes:
-                time.sleep(0.01)
-                continue
-            self.ask(self.random.choice(pushes[-100:]).client)
-            time.sleep(0.05)
+            if pushes:
+                self.ask(self.random.choice(pushes[-100:]).client)
+
+    def of_client(self, client, must_by):
+        return expectations([p for p in list(self.book.pushes) if p.client == client], must_by, float("inf"))
 
     def ask(self, client):
-        tenant = tenant_of(client)
-        must, _ = expectations([p for p in list(self.book.pushes) if p.client == client], float("inf"), 0)
+        must, _ = self.of_client(client, float("inf"))
         try:
-            got = read_back(self.server, tenant, [client], self.book.base_ns)
+            got = read_back(self, tenant_of(client), [client], self.book.base_ns)
         except (requests.RequestException, OSError):
             return  # killed meanwhile
         except AssertionError as e:
             if "503" not in str(e):
                 self.book.complain(f"reader: {e}")
             return
-        later, may = expectations([p for p in list(self.book.pushes) if p.client == client], float("inf"),
-                                  float("inf"))
-        for key, lines in later.items():
-            may.setdefault(key, set()).update(lines)
+        _, may = self.of_client(client, -1)
         for key in set(got) | set(must):
             for text in problems_of_stream(f"while pushing, c{key[0]} p{key[1]}", got.get(key, []),
                                            must.get(key, set()), may.get(key, set())):
