@@ -94,7 +94,11 @@ static int open_with(struct catalog **ret, const char *folder, struct installati
                      struct err *err)
 {
     struct catalog *c = mem_zalloc(1, sizeof *c);
-    struct kv_conf conf = {.dbs = db_names, .n_dbs = 2, .init = write_first_records, .ctx = &inst};
+    struct kv_conf conf = {.dbs = db_names,
+                           .n_dbs = 2,
+                           .settle = true, /* the log is used again as far as it is covered */
+                           .init = write_first_records,
+                           .ctx = &inst};
     int r = kv_open(&c->kv, folder, &conf, err);
     if (r == 0)
         r = read_meta(c, err);

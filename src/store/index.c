@@ -90,6 +90,12 @@ static struct slot *slot_add_locked(struct index *ix, int64_t start_ns, int64_t 
     return ix->slots[at];
 }
 
+static void take_slot_locked(struct index *ix, size_t at)
+{
+    ix->n_slots--;
+    memmove(ix->slots + at, ix->slots + at + 1, (ix->n_slots - at) * sizeof *ix->slots);
+}
+
 static void close_slot_locked(struct slot *s)
 {
     assert(s->users == 0);
@@ -221,6 +227,8 @@ int index_open(struct index **ret, const char *folder, const struct index_conf *
     mutex_init(&ix->write_mu);
     mutex_init(&ix->mu);
     r = file_list_dir(folder, note_table, ix, err);
+    if (r == 0) /* a table's maker may have been killed before it synced the name */
+        r = file_fsync_dir(folder, err);
     if (r < 0) {
         index_close(ix);
         return err_context(err, r, "index");
@@ -248,6 +256,18 @@ void index_close(struct index *ix)
 
 /* --- write ------------------------------------------------------------------------------ */
 
+/* A table that could not be made is no table: queries must not fail on it. */
+static void forget_absent_locked(struct index *ix, struct slot *s)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    path_of(ix, s->start_ns, s->length_ns, &path);
+    if (s->is_open || s->users > 0 || kv_exists(path.p))
+        return;
+    bool found;
+    take_slot_locked(ix, slot_place_locked(ix, s->start_ns, s->length_ns, &found));
+    free(s);
+}
+
 static int add_period(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n, struct err *err)
 {
@@ -256,6 +276,8 @@ static int add_period(struct index *ix, struct uuid segment, const struct index_
     mutex_lock(&ix->mu);
     struct slot *s = slot_add_locked(ix, parts->period_start_ns, parts->period_length_ns);
     int r = use_slot_locked(ix, s, err);
+    if (r < 0)
+        forget_absent_locked(ix, s);
     mutex_unlock(&ix->mu);
     if (r < 0)
         return r;
@@ -352,8 +374,7 @@ int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, str
     int r = 0;
     if (found) {
         struct slot *s = ix->slots[at];
-        ix->n_slots--;
-        memmove(ix->slots + at, ix->slots + at + 1, (ix->n_slots - at) * sizeof *ix->slots);
+        take_slot_locked(ix, at);
         s->dropped = true;
         if (s->users == 0) {
             close_slot_locked(s);

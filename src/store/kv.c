@@ -232,7 +232,7 @@ int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, str
     }
     if (r == 0)
         r = open_env(&kv->env, folder, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, err);
-    if (r == 0)
+    if (r == 0 && conf->settle)
         r = make_durable(kv, folder, err);
     if (r == 0)
         r = open_dbs(kv, conf, err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kv.h - one LMDB environment, with its traps taken out.
  * - It is created whole (in a temporary folder, synced, renamed), so power loss leaves no half one.
- * - What an open environment shows is on stable storage, also when its last writer was killed.
  * - The map grows by itself: a write transaction that fills it is run again in a larger one, while
  *   no other transaction lives.
  * - One environment is never open twice in a process; commits are durable (no NOSYNC, no WRITEMAP).
@@ -33,7 +32,10 @@ struct kv_conf {
     const char *const *dbs; /* names; databases are numbered in this order */
     unsigned n_dbs;
     uint64_t map_bytes; /* 0: 1 GiB */
-    kv_write_fn *init;  /* part of the creation; may be NULL */
+    /* What it shows is on stable storage, also when its last writer was killed: for those who act
+     * elsewhere on what they find. */
+    bool settle;
+    kv_write_fn *init; /* part of the creation; may be NULL */
     void *ctx;
 };
 int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, struct err *err);
