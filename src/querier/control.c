@@ -31,7 +31,7 @@ int query_charge(struct query_control *c, uint64_t bytes, struct err *err)
     if (c->max_bytes && used > c->max_bytes) {
         atomic_fetch_sub(&c->used_bytes, bytes);
         return err_set(err, ERR_OVER_BUDGET,
-                       "the query needs more than %llu bytes of memory (querier.max_query_bytes): "
+                       "the query needs more than %llu bytes of memory (querier.max_query_memory): "
                        "shorten its range, add matchers, or aggregate to fewer series",
                        (unsigned long long)c->max_bytes);
     }
