@@ -44,8 +44,11 @@ def load(url, folder):
 def show(url, what, query, **params):
     print(f"\n{what}\n  {query}")
     started = time.monotonic()
-    data = get(url, "/loki/api/v1/query_range", query=query,
-               start=time.time_ns() - 3_600_000_000_000, **params)["data"]
+    if "limit" in params:
+        data = get(url, "/loki/api/v1/query_range", query=query,
+                   start=time.time_ns() - 3_600_000_000_000, **params)["data"]
+    else:
+        data = get(url, "/loki/api/v1/query", query=query)["data"]
     took_ms = (time.monotonic() - started) * 1000
     if data["resultType"] == "streams":
         rows = sorted((int(ts), stream["stream"], line)
@@ -54,9 +57,9 @@ def show(url, what, query, **params):
             at = time.strftime("%H:%M:%S", time.localtime(ts / 1e9))
             print(f"    {at}  {labels.get('app', ''):<10} {line[:90]}")
     else:
-        for series in sorted(data["result"], key=lambda s: -float(s["values"][-1][1])):
+        for series in sorted(data["result"], key=lambda s: -float(s["value"][1])):
             name = ", ".join(f"{k}={v}" for k, v in series["metric"].items()) or "all"
-            print(f"    {name:<32} {float(series['values'][-1][1]):>12,.2f}")
+            print(f"    {name:<32} {float(series['value'][1]):>12,.2f}")
     print(f"    ({took_ms:.0f} ms)")
 
 
@@ -70,11 +73,11 @@ def main():
     show(url, "Failed logins on the SSH server, newest three:",
          '{app="openssh"} |= "Failed password"', limit=3)
     show(url, "Lines per system in the last hour:",
-         'sum by (app) (count_over_time({source="loghub"}[1h]))', step=3600)
+         'sum by (app) (count_over_time({source="loghub"}[1h]))')
     show(url, "Three systems that wrote the most bytes per second:",
-         'topk(3, sum by (app) (bytes_rate({source="loghub"}[1h])))', step=3600)
+         'topk(3, sum by (app) (bytes_rate({source="loghub"}[1h])))')
     show(url, "Lines by detected level:",
-         'sum by (detected_level) (count_over_time({source="loghub"}[1h]))', step=3600)
+         'sum by (detected_level) (count_over_time({source="loghub"}[1h]))')
 
 
 if __name__ == "__main__":
