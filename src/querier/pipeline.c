@@ -81,15 +81,26 @@ static int compile_unwrap(struct pipeline *p, struct err *err)
     return 0;
 }
 
+static bool converts(const struct label_test *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->v[i].kind == LABEL_INSTR_TEST && t->v[i].filter->kind != LABEL_FILTER_STRING &&
+            t->v[i].filter->kind != LABEL_FILTER_IP)
+            return true;
+    return false;
+}
+
 static void note_what_is_read(struct pipeline *p)
 {
     p->is_static = !p->unwrap;
+    p->may_fail = p->unwrap != NULL;
     for (size_t i = 0; i < p->n_steps; i++) {
         const struct stage *stage = p->steps[i].stage;
-        p->has_parser |= stage_is_parser(stage->kind);
         bool labels_alone = stage->kind == STAGE_LABEL_FILTER || stage->kind == STAGE_DROP ||
                             stage->kind == STAGE_KEEP;
         p->is_static &= labels_alone;
+        p->may_fail |=
+            stage->kind == STAGE_LABEL_FILTER ? converts(&p->steps[i].label) : !labels_alone;
         if (!labels_alone)
             p->reads |= PIPELINE_READS_LINE | PIPELINE_READS_TIME;
         if (stage_changes_line(stage->kind))
@@ -97,9 +108,32 @@ static void note_what_is_read(struct pipeline *p)
     }
     for (size_t i = 0; i < p->names.n; i++)
         p->error_is_needed |= sv_eq(p->names.v[i], SV("__error__"));
-    /* A parser's names yield to those of the metadata, whichever they are. */
-    if (p->any_name || p->has_parser || p->names.n)
+    if (p->any_name || p->names.n)
         p->reads |= PIPELINE_READS_METADATA;
+}
+
+/* A key that the stream has too stands under the suffix, and so does a parsed name that the
+ * metadata has: both make the stem matter. */
+static void list_metadata(struct pipeline *p)
+{
+    static const char suffix[] = "_extracted";
+    struct str_view *v = ARENA_ARRAY(&p->arena, struct str_view, p->names.n * 2);
+    size_t n = 0;
+    for (size_t i = 0; i < p->names.n; i++) {
+        struct str_view name = p->names.v[i];
+        v[n++] = name;
+        if (sv_ends_with(name, sv_of(suffix)))
+            v[n++] = sv_sub(name, 0, name.len - (sizeof suffix - 1));
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < kept && !sv_eq(v[k], v[i]))
+            k++;
+        if (k == kept)
+            v[kept++] = v[i];
+    }
+    p->metadata = (struct name_list){v, kept};
 }
 
 int pipeline_new(struct pipeline **ret, const struct log_query *log, const struct unwrap *unwrap,
@@ -117,6 +151,7 @@ int pipeline_new(struct pipeline **ret, const struct log_query *log, const struc
         return r;
     }
     pipeline_names(p, log, 0, &p->names, &p->any_name);
+    list_metadata(p);
     note_what_is_read(p);
     *ret = p;
     return 0;
@@ -158,27 +193,39 @@ bool pipeline_is_static(const struct pipeline *p)
     return p->is_static;
 }
 
-/* A key that the stream has too stands under the suffix, and only there. */
-bool pipeline_metadata_names(const struct pipeline *p, struct labels base, struct arena *a,
-                             struct name_list *ret)
+bool pipeline_may_fail(const struct pipeline *p)
 {
-    static const char suffix[] = "_extracted";
-    if (p->any_name || p->has_parser)
-        return false;
-    struct str_view *v = ARENA_ARRAY(a, struct str_view, p->names.n * 2);
-    size_t n = 0;
-    for (size_t i = 0; i < p->names.n; i++) {
-        struct str_view name = p->names.v[i];
-        if (!labels_get(base, name).p)
-            v[n++] = name;
-        if (!sv_ends_with(name, sv_of(suffix)))
-            continue;
-        struct str_view stem = sv_sub(name, 0, name.len - (sizeof suffix - 1));
-        if (labels_get(base, stem).p)
-            v[n++] = stem;
-    }
-    *ret = (struct name_list){v, n};
+    return p->may_fail;
+}
+
+const struct name_list *pipeline_metadata(const struct pipeline *p)
+{
+    return p->any_name ? NULL : &p->metadata;
+}
+
+static bool reads_base_alone(const struct label_test *t, struct labels base)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->v[i].kind == LABEL_INSTR_TEST && !labels_get(base, t->v[i].filter->name).p)
+            return false;
     return true;
+}
+
+bool pipeline_may_keep_stream(const struct pipeline *p, struct labels base,
+                              struct regex_scratch *scratch)
+{
+    struct labels_builder b;
+    bool keeps = true;
+    labels_builder_init(&b);
+    labels_builder_set_base(&b, base);
+    /* An error of one test lets later ones on ip() pass: so only tests in an unbroken row. */
+    for (size_t i = 0; i < p->n_first_label_tests && keeps; i++) {
+        if (!reads_base_alone(&p->first_labels[i], base))
+            break;
+        keeps = label_test_keeps(&p->first_labels[i], &b, scratch);
+    }
+    labels_builder_deinit(&b);
+    return keeps;
 }
 
 /* ---- one row ---- */

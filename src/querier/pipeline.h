@@ -30,10 +30,14 @@ enum pipeline_reads {
 unsigned pipeline_reads(const struct pipeline *p);
 /* Verdict and labels of a row follow from its stream and metadata alone. */
 bool pipeline_is_static(const struct pipeline *p);
-/* Metadata keys that can matter to rows of that stream: false when all can; else their names are
- * appended (to an array in the arena), perhaps none. */
-bool pipeline_metadata_names(const struct pipeline *p, struct labels base, struct arena *a,
-                             struct name_list *ret);
+/* Some stage can set an error. */
+bool pipeline_may_fail(const struct pipeline *p);
+/* Metadata keys that can matter to any row, perhaps none; NULL: all can. */
+const struct name_list *pipeline_metadata(const struct pipeline *p);
+/* False only when the leading label filters drop every row of that stream, whatever its metadata.
+ */
+bool pipeline_may_keep_stream(const struct pipeline *p, struct labels base,
+                              struct regex_scratch *scratch);
 
 struct pipeline_runner {
     const struct pipeline *p;

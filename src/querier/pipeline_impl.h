@@ -56,9 +56,10 @@ struct pipeline {
     struct label_test *post_filters;
     size_t n_post_filters;
     unsigned reads;
-    bool is_static, has_parser, error_is_needed;
-    struct name_list names; /* that stages, unwrap and need ask for */
-    bool any_name;          /* or all of them */
+    bool is_static, may_fail, error_is_needed;
+    struct name_list names;    /* that stages, unwrap and need ask for */
+    bool any_name;             /* or all of them */
+    struct name_list metadata; /* keys to be read, unless any_name */
 };
 
 /* Which names the stages from `from` on, unwrap and need read; *ret_any when it may be any. */

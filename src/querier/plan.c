@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/plan.h"
 
+#include "base/clock.h"
+#include "querier/plan_impl.h"
 #include "store/view.h"
 
 static int compile_matchers(struct plan *p, const struct matcher *from, size_t n, struct err *err)
@@ -16,66 +18,19 @@ static int compile_matchers(struct plan *p, const struct matcher *from, size_t n
     return 0;
 }
 
-/* ---- streams ---- */
+/* ---- parts ---- */
 
-/* A stream as the index or the heads know it. */
-struct found_stream {
-    struct str_view encoded;
-    uint64_t hash;
-    uint32_t head_idx, series; /* one of them set */
-};
-enum { NO_SERIES_NUMBER = UINT32_MAX };
-
-static int by_rank(const void *x, const void *y)
+static int check_runs(const struct plan_part *part, struct err *err)
 {
-    const struct found_stream *a = x, *b = y;
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    return sv_cmp(a->encoded, b->encoded);
-}
-
-static int rank_streams(struct plan *p, struct found_stream *v, size_t n, struct err *err)
-{
-    if (n > 1)
-        qsort(v, n, sizeof *v, by_rank);
-    p->streams = ARENA_ARRAY(&p->arena, struct plan_stream, n);
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || by_rank(&v[i - 1], &v[i]) != 0) {
-            struct plan_stream *s = &p->streams[p->n_streams++];
-            *s = (struct plan_stream){v[i].encoded, v[i].hash, {0}, PLAN_NO_HEAD};
-            int r = labels_decode(&p->arena, s->encoded, &s->labels, err);
-            if (r < 0)
-                return r;
-        }
-        if (v[i].series != NO_SERIES_NUMBER)
-            p->rank_of_series[v[i].series] = p->n_streams - 1;
-        else
-            p->streams[p->n_streams - 1].head_idx = v[i].head_idx;
+    for (size_t i = 0; i < part->selected->n_runs; i++) {
+        const struct segment_run *run = &part->selected->runs[i].run;
+        if (run->chunk >= part->part->n_chunks || run->rows == 0 ||
+            run->first_row >= part->part->chunks[run->chunk].rows ||
+            run->rows > part->part->chunks[run->chunk].rows - run->first_row)
+            return err_set(err, ERR_CORRUPT, "the index names rows that its segment has not");
     }
     return 0;
 }
-
-static int join_streams(struct plan *p, const struct recent *recent, struct err *err)
-{
-    size_t n = 0, n_all = recent->n_streams + p->selection.n_series;
-    p->rank_of_series = ARENA_ARRAY(&p->arena, uint32_t, p->selection.n_series);
-    int r = query_charge(p->run->control, n_all * sizeof(struct found_stream), err);
-    if (r < 0)
-        return r;
-    struct found_stream *v = mem_alloc(n_all * sizeof *v);
-    for (size_t i = 0; i < recent->n_streams; i++)
-        v[n++] = (struct found_stream){recent->streams[i].labels, recent->streams[i].hash,
-                                       recent->streams[i].idx, NO_SERIES_NUMBER};
-    for (size_t i = 0; i < p->selection.n_series; i++)
-        v[n++] = (struct found_stream){p->selection.series[i].labels, p->selection.series[i].hash,
-                                       PLAN_NO_HEAD, (uint32_t)i};
-    r = rank_streams(p, v, n, err);
-    free(v);
-    query_release(p->run->control, n_all * sizeof(struct found_stream));
-    return r;
-}
-
-/* ---- parts ---- */
 
 static int open_part(struct plan *p, const struct index_selected_part *selected, struct err *err)
 {
@@ -89,14 +44,7 @@ static int open_part(struct plan *p, const struct index_selected_part *selected,
     if (r < 0)
         return r;
     part->source = chunk_source_of(open_segment_source(part->open, selected->part_no));
-    for (size_t i = 0; i < selected->n_runs; i++) {
-        const struct segment_run *run = &selected->runs[i].run;
-        if (run->chunk >= part->part->n_chunks ||
-            run->first_row > part->part->chunks[run->chunk].rows ||
-            run->rows > part->part->chunks[run->chunk].rows - run->first_row)
-            return err_set(err, ERR_CORRUPT, "the index names rows that the segment does not have");
-    }
-    return 0;
+    return check_runs(part, err);
 }
 
 static int open_parts(struct plan *p, struct err *err)
@@ -117,6 +65,7 @@ static int open_parts(struct plan *p, struct err *err)
 static int find(struct plan *p, struct recent *recent, struct err *err)
 {
     const struct querier_parts *parts = p->run->parts;
+    int64_t start_ns = clock_mono_ns();
     int r = parts->peer.ops->recent_open(parts->peer.self, p->run->tenant, p->matchers,
                                          p->n_matchers, &p->arena, recent, err);
     if (r < 0)
@@ -126,26 +75,45 @@ static int find(struct plan *p, struct recent *recent, struct err *err)
                             .tenant = p->run->tenant,
                             .matchers = p->matchers,
                             .n_matchers = p->n_matchers,
-                            .min_ts_ns = p->min_ts_ns,
-                            .max_ts_ns = p->max_ts_ns,
+                            .min_ts_ns = p->within.min_ns,
+                            .max_ts_ns = p->within.max_ns,
                             .max_bytes = p->run->control->max_bytes};
-    return index_select(parts->index, &q, &p->arena, &p->selection, err);
+    r = index_select(parts->index, &q, &p->arena, &p->selection, err);
+    p->run->stats->index_chunk_refs_lookup_s += (double)(clock_mono_ns() - start_ns) / NS_PER_S;
+    p->run->stats->store.chunk_refs_fetch_time_ns += clock_mono_ns() - start_ns;
+    return r;
 }
 
-int plan_open(struct plan *p, const struct run *run, const struct matcher *matchers,
-              size_t n_matchers, int64_t min_ts_ns, int64_t max_ts_ns, struct err *err)
+static void count_plan(const struct plan *p)
 {
-    *p = (struct plan){.run = run, .min_ts_ns = min_ts_ns, .max_ts_ns = max_ts_ns};
+    struct query_stats *s = p->run->stats;
+    s->store.total_chunks_ref += (int64_t)p->n_chunks;
+    s->index_total_chunks += (int64_t)p->n_chunks;
+    s->index_total_streams += p->n_streams;
+    s->ingester_reached = 1;
+    s->ingester_chunks_matched += (int64_t)p->n_head_runs;
+}
+
+int plan_open(struct plan *p, const struct run *run, const struct plan_query *query,
+              struct err *err)
+{
+    *p = (struct plan){.run = run, .within = query->within};
     struct recent recent = {0};
-    int r = compile_matchers(p, matchers, n_matchers, err);
+    int r = compile_matchers(p, query->matchers, query->n_matchers, err);
     if (r == 0)
         r = find(p, &recent, err);
     if (r == 0)
-        r = join_streams(p, &recent, err);
+        r = query_charge_arena(run->control, &p->arena, &p->charged_bytes, err);
+    if (r == 0)
+        r = plan_join_streams(p, &recent, err);
     if (r == 0)
         r = open_parts(p, err);
     if (r == 0)
+        r = plan_find_runs(p, query->order, err);
+    if (r == 0)
         r = query_charge_arena(run->control, &p->arena, &p->charged_bytes, err);
+    if (r == 0)
+        count_plan(p);
     return r;
 }
 

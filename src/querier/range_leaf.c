@@ -104,6 +104,26 @@ bool range_leaf_same_steps(const struct range_leaf *l, int64_t min_ns, int64_t m
     return first_a == first_b && last_a == last_b;
 }
 
+/* The first step of ts stays until a step's instant is passed, the last until a window begins. */
+struct leaf_cell range_leaf_cell(const struct range_leaf *l, int64_t ts_ns)
+{
+    int64_t first, last, n = (int64_t)l->grid.n;
+    raw_steps(l, ts_ns, &first, &last);
+    __int128 instant = (__int128)l->grid.start_ns - l->offset_ns, begin = instant - l->range_ns;
+    __int128 step = l->grid.step_ns, lo = INT64_MIN, hi = INT64_MAX;
+    if (first > 0 && instant + (first - 1) * step + 1 > lo)
+        lo = instant + (first - 1) * step + 1;
+    if (last >= 0 && begin + last * step + 1 > lo)
+        lo = begin + last * step + 1;
+    if (first < n && instant + first * step < hi)
+        hi = instant + first * step;
+    if (last < n - 1 && begin + (last + 1) * step < hi)
+        hi = begin + (last + 1) * step;
+    bool any = last >= first;
+    return (struct leaf_cell){(int64_t)lo, (int64_t)hi, any ? (size_t)first : 0,
+                              any ? (size_t)last : 0, any};
+}
+
 bool range_leaf_bounds(const struct range_leaf *l, int64_t *ret_min_ns, int64_t *ret_max_ns)
 {
     __int128 end = (__int128)eval_grid_at(&l->grid, l->grid.n - 1) - l->offset_ns;
@@ -166,20 +186,27 @@ static void add_difference(struct range_leaf *l, struct leaf_series *s, size_t k
         page[l->page_steps + k % l->page_steps] += bytes;
 }
 
-int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t n,
-                     uint64_t bytes, struct err *err)
+int range_leaf_count_in(struct range_leaf *l, uint32_t series, const struct leaf_cell *cell,
+                        uint64_t n, uint64_t bytes, struct err *err)
 {
     assert(series < l->n_series && !l->unwraps);
-    size_t first, last;
-    if (!range_leaf_steps(l, ts_ns, &first, &last))
+    if (!cell->any)
         return 0;
     struct leaf_series *s = &l->series[series];
-    add_difference(l, s, first, (int64_t)n, (int64_t)bytes);
-    if (last + 1 < l->grid.n)
-        add_difference(l, s, last + 1, -(int64_t)n, -(int64_t)bytes);
+    add_difference(l, s, cell->first, (int64_t)n, (int64_t)bytes);
+    if (cell->last + 1 < l->grid.n)
+        add_difference(l, s, cell->last + 1, -(int64_t)n, -(int64_t)bytes);
     return l->pages.used_bytes + series_set_bytes(&l->set) > l->charged_bytes
                ? charge_growth(l, err)
                : 0;
+}
+
+int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t n,
+                     uint64_t bytes, struct err *err)
+{
+    struct leaf_cell cell = {.any = false};
+    cell.any = range_leaf_steps(l, ts_ns, &cell.first, &cell.last);
+    return range_leaf_count_in(l, series, &cell, n, bytes, err);
 }
 
 int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t order,

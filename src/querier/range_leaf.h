@@ -79,11 +79,21 @@ bool range_leaf_steps(const struct range_leaf *l, int64_t ts_ns, size_t *ret_fir
 bool range_leaf_bounds(const struct range_leaf *l, int64_t *ret_min_ns, int64_t *ret_max_ns);
 /* Whether all times of min..max lie in the same windows, so that they count as one. */
 bool range_leaf_same_steps(const struct range_leaf *l, int64_t min_ns, int64_t max_ns);
+/* The times around one that lie in the same windows: those of steps first..last, or of none. */
+struct leaf_cell {
+    int64_t min_ns, max_ns; /* both included */
+    size_t first, last;
+    bool any;
+};
+struct leaf_cell range_leaf_cell(const struct range_leaf *l, int64_t ts_ns);
 
 int range_leaf_series(struct range_leaf *l, struct labels labels, uint32_t *ret, struct err *err);
 /* n entries with `bytes` line bytes, all in the windows of ts. */
 int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t n,
                      uint64_t bytes, struct err *err);
+/* The same, all in a cell. */
+int range_leaf_count_in(struct range_leaf *l, uint32_t series, const struct leaf_cell *cell,
+                        uint64_t n, uint64_t bytes, struct err *err);
 int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t order,
                       double value, struct err *err);
 /* An entry that carries an error although it must not; `labels` with the error labels. */

@@ -1,88 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "querier/gather.h"
-#include "querier/pipeline.h"
-#include "querier/top_rows.h"
+#include "querier/scan.h"
 
-struct log_scan {
-    const struct plan *plan;
-    const struct log_options *options;
-    const struct pipeline *pipeline;
-    struct pipeline_runner runner;
-    struct top_rows *top;
-    struct buf labels, sm, parsed; /* encoded, of the row */
-};
-
-static bool line_passes(struct pipeline_runner *r, struct str_view line)
-{
-    size_t n;
-    const struct line_test *tests = pipeline_line_tests(r->p, &n);
-    for (size_t i = 0; i < n; i++)
-        if (!line_test_passes(&tests[i], r->scratch, line))
-            return false;
-    return true;
-}
-
-static int offer_row(struct log_scan *s, uint32_t stream, uint64_t order, struct err *err)
-{
-    struct labels_builder *b = &s->runner.b;
-    struct top_row row = {s->runner.ts_ns, stream, order, s->runner.line, {0}, {0}, {0}};
-    buf_clear(&s->labels);
-    if (!s->options->categorize) {
-        labels_encode(&s->labels, labels_builder_result(b));
-        row.labels = buf_view(&s->labels);
-        return top_rows_offer(s->top, &row, err);
-    }
-    buf_clear(&s->sm);
-    buf_clear(&s->parsed);
-    labels_encode(&s->labels, labels_builder_of(b, LABEL_STREAM));
-    labels_encode(&s->sm, labels_builder_of(b, LABEL_METADATA));
-    labels_encode(&s->parsed, labels_builder_of(b, LABEL_PARSED));
-    row.labels = buf_view(&s->labels);
-    row.sm = buf_view(&s->sm);
-    row.parsed = buf_view(&s->parsed);
-    return top_rows_offer(s->top, &row, err);
-}
-
-static int scan_stream(void *ctx, uint32_t stream, const struct entry *v, size_t n, struct err *err)
-{
-    struct log_scan *s = ctx;
-    pipeline_runner_stream(&s->runner, s->plan->streams[stream].labels);
-    for (size_t i = 0; i < n; i++) {
-        if (!top_rows_may_keep(s->top, v[i].ts_ns) || !line_passes(&s->runner, v[i].line) ||
-            !pipeline_runner_row(&s->runner, v[i].ts_ns, v[i].line, v[i].sm))
-            continue;
-        int r = offer_row(s, stream, i, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* One round: the first rows of [start_ns, end_ns]. */
-static int scan_once(const struct run *run, const struct log_query *query,
-                     const struct pipeline *pipeline, const struct log_options *options,
-                     int64_t min_ns, int64_t max_ns, struct top_rows *top, struct err *err)
-{
-    struct plan plan;
-    int r = plan_open(&plan, run, query->matchers, query->n_matchers, min_ns, max_ns, err);
-    struct log_scan s = {.plan = &plan, .options = options, .pipeline = pipeline, .top = top};
-    if (r == 0) {
-        pipeline_runner_init(&s.runner, pipeline);
-        r = gather(&plan, scan_stream, &s, err);
-        pipeline_runner_deinit(&s.runner);
-    }
-    buf_deinit(&s.labels);
-    buf_deinit(&s.sm);
-    buf_deinit(&s.parsed);
-    plan_close(&plan);
-    return r;
-}
-
-/* ---- the interval between rows ---- */
-
+/* Where the next row may be: with an interval, not close to the one before. */
 struct cursor {
     const struct log_options *options;
-    int64_t min_ns, max_ns; /* where the next row may be */
+    struct time_span within;
     bool done;
 };
 
@@ -91,9 +13,9 @@ static void cursor_pass(struct cursor *c, int64_t ts_ns)
     int64_t interval = c->options->interval_ns;
     if (interval <= 0)
         return;
-    bool past = c->options->backward ? __builtin_sub_overflow(ts_ns, interval, &c->max_ns)
-                                     : __builtin_add_overflow(ts_ns, interval, &c->min_ns);
-    c->done |= past || c->min_ns > c->max_ns;
+    bool past = c->options->backward ? __builtin_sub_overflow(ts_ns, interval, &c->within.max_ns)
+                                     : __builtin_add_overflow(ts_ns, interval, &c->within.min_ns);
+    c->done |= past || c->within.min_ns > c->within.max_ns;
 }
 
 static int take_rows(struct cursor *c, struct top_rows *top, struct log_result *ret,
@@ -102,7 +24,7 @@ static int take_rows(struct cursor *c, struct top_rows *top, struct log_result *
     size_t n = top_rows_sort(top);
     for (size_t i = 0; i < n && !c->done && ret->n_rows < c->options->limit; i++) {
         int64_t ts = top_rows_ts_ns(top, i);
-        if (ts < c->min_ns || ts > c->max_ns)
+        if (ts < c->within.min_ns || ts > c->within.max_ns)
             continue;
         int r = top_rows_take(top, i, ret, err);
         if (r < 0)
@@ -114,25 +36,40 @@ static int take_rows(struct cursor *c, struct top_rows *top, struct log_result *
     return 0;
 }
 
-enum { ROUND_ROWS = 5000 };
+/* With an interval each round yields at least one row and goes on behind the last one. */
+enum { INTERVAL_ROUND_ROWS = 5000 };
+
+static int run_round(const struct plan *plan, const struct pipeline *pipeline, struct cursor *c,
+                     struct log_result *ret, struct err *err)
+{
+    struct top_rows top;
+    bool interval = c->options->interval_ns > 0;
+    top_rows_init(&top, interval ? INTERVAL_ROUND_ROWS : c->options->limit, c->options->backward,
+                  plan->run->control);
+    struct scan_query q = {.pipeline = pipeline,
+                           .within = c->within,
+                           .top = &top,
+                           .categorize = c->options->categorize};
+    int r = scan_run(plan, &q, 1, err);
+    if (r == 0)
+        r = take_rows(c, &top, ret, err);
+    top_rows_deinit(&top);
+    return r;
+}
 
 static int run_rounds(const struct run *run, const struct log_query *query,
                       const struct pipeline *pipeline, const struct log_options *options,
                       struct log_result *ret, struct err *err)
 {
-    struct cursor c = {options, options->start_ns, options->end_ns - 1, false};
-    for (int r = 0; !c.done;) {
-        struct top_rows top;
-        size_t rows = options->interval_ns > 0 ? ROUND_ROWS : options->limit;
-        top_rows_init(&top, rows, options->backward, run->control);
-        r = scan_once(run, query, pipeline, options, c.min_ns, c.max_ns, &top, err);
-        if (r == 0)
-            r = take_rows(&c, &top, ret, err);
-        top_rows_deinit(&top);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    struct cursor c = {options, {options->start_ns, options->end_ns - 1}, false};
+    struct plan_query q = {query->matchers, query->n_matchers, c.within,
+                           options->backward ? PLAN_NEWEST_FIRST : PLAN_OLDEST_FIRST};
+    struct plan plan;
+    int r = plan_open(&plan, run, &q, err);
+    while (r == 0 && !c.done)
+        r = run_round(&plan, pipeline, &c, ret, err);
+    plan_close(&plan);
+    return r;
 }
 
 int run_log(const struct run *run, const struct log_query *query, const struct log_options *options,
@@ -150,6 +87,8 @@ int run_log(const struct run *run, const struct log_query *query, const struct l
     }
     if (r < 0)
         log_result_deinit(ret);
+    else
+        run->stats->total_entries_returned += (int64_t)ret->n_rows;
     return r;
 }
 

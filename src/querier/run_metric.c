@@ -1,71 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "querier/gather.h"
-#include "querier/pipeline.h"
+#include "querier/scan.h"
 
-struct leaf_scan {
-    const struct plan *plan;
-    struct pipeline_runner runner;
-    struct range_leaf *leaf;
+/* Leaves of one selector are filled by one scan, unless their times lie far apart. */
+struct leaves {
+    struct scan_query *v;
+    struct pipeline **pipelines; /* NULL: no time of the leaf can hold an entry */
+    bool *done;
+    size_t n;
 };
 
-static bool line_passes(struct pipeline_runner *r, struct str_view line)
+static bool same_selector(const struct log_query *a, const struct log_query *b)
 {
-    size_t n;
-    const struct line_test *tests = pipeline_line_tests(r->p, &n);
-    for (size_t i = 0; i < n; i++)
-        if (!line_test_passes(&tests[i], r->scratch, line))
+    if (a->n_matchers != b->n_matchers)
+        return false;
+    for (size_t i = 0; i < a->n_matchers; i++)
+        if (a->matchers[i].op != b->matchers[i].op ||
+            !sv_eq(a->matchers[i].name, b->matchers[i].name) ||
+            !sv_eq(a->matchers[i].value, b->matchers[i].value))
             return false;
     return true;
 }
 
-static int add_row(struct leaf_scan *s, uint64_t order, struct err *err)
+static struct time_span hull(struct time_span a, struct time_span b)
 {
-    struct pipeline_runner *r = &s->runner;
-    uint32_t series;
-    if (pipeline_runner_failed(r)) {
-        range_leaf_error(s->leaf, r->ts_ns, r->b.error, labels_builder_result(&r->b));
-        return 0;
-    }
-    int rc = range_leaf_series(s->leaf, pipeline_runner_labels(r), &series, err);
-    if (rc < 0)
-        return rc;
-    return s->leaf->unwraps ? range_leaf_sample(s->leaf, series, r->ts_ns, order, r->value, err)
-                            : range_leaf_count(s->leaf, series, r->ts_ns, 1, r->line.len, err);
+    return (struct time_span){a.min_ns < b.min_ns ? a.min_ns : b.min_ns,
+                              a.max_ns > b.max_ns ? a.max_ns : b.max_ns};
 }
 
-static int scan_stream(void *ctx, uint32_t stream, const struct entry *v, size_t n, struct err *err)
+static bool overlap(struct time_span a, struct time_span b)
 {
-    struct leaf_scan *s = ctx;
-    pipeline_runner_stream(&s->runner, s->plan->streams[stream].labels);
-    for (size_t i = 0; i < n; i++) {
-        if (!line_passes(&s->runner, v[i].line) ||
-            !pipeline_runner_row(&s->runner, v[i].ts_ns, v[i].line, v[i].sm))
+    return a.min_ns <= b.max_ns && b.min_ns <= a.max_ns;
+}
+
+/* Moves leaves of that one's selector into `out`. */
+static size_t take_group(struct leaves *l, size_t first, struct scan_query *out,
+                         struct time_span *ret_within)
+{
+    size_t n = 0;
+    *ret_within = l->v[first].within;
+    for (size_t i = first; i < l->n; i++) {
+        if (l->done[i] || !l->v[i].pipeline || !overlap(*ret_within, l->v[i].within) ||
+            !same_selector(&l->v[i].agg->agg->log, &l->v[first].agg->agg->log))
             continue;
-        int r = add_row(s, (uint64_t)stream << 32 | i, err);
-        if (r < 0)
-            return r;
+        l->done[i] = true;
+        out[n++] = l->v[i];
+        *ret_within = hull(*ret_within, l->v[i].within);
     }
-    return 0;
+    return n;
 }
 
-static int fill_leaf(const struct run *run, struct eval_leaf *l, struct err *err)
+static int scan_group(const struct run *run, const struct scan_query *group, size_t n,
+                      struct time_span within, struct err *err)
 {
-    int64_t min_ns, max_ns;
-    if (!range_leaf_bounds(&l->leaf, &min_ns, &max_ns))
-        return 0;
-    struct pipeline *pipeline;
-    int r = pipeline_new(&pipeline, &l->agg->log, &l->agg->unwrap, &l->need, err);
-    if (r < 0)
-        return r;
+    const struct log_query *log = &group[0].agg->agg->log;
+    struct plan_query q = {log->matchers, log->n_matchers, within, PLAN_OLDEST_FIRST};
     struct plan plan;
-    struct leaf_scan s = {.plan = &plan, .leaf = &l->leaf};
-    pipeline_runner_init(&s.runner, pipeline);
-    r = plan_open(&plan, run, l->agg->log.matchers, l->agg->log.n_matchers, min_ns, max_ns, err);
+    int r = plan_open(&plan, run, &q, err);
     if (r == 0)
-        r = gather(&plan, scan_stream, &s, err);
+        r = scan_run(&plan, group, n, err);
     plan_close(&plan);
-    pipeline_runner_deinit(&s.runner);
-    pipeline_free(pipeline);
+    return r;
+}
+
+static int scan_groups(const struct run *run, struct leaves *l, struct err *err)
+{
+    struct scan_query *group = mem_zalloc(l->n + 1, sizeof *group);
+    struct time_span within;
+    int r = 0;
+    for (size_t i = 0; i < l->n && r == 0; i++) {
+        if (l->done[i] || !l->v[i].pipeline)
+            continue;
+        size_t n = take_group(l, i, group, &within);
+        r = scan_group(run, group, n, within, err);
+    }
+    free(group);
+    return r;
+}
+
+static int add_leaf(struct leaves *l, struct eval_leaf *from, struct err *err)
+{
+    struct scan_query *q = &l->v[l->n++];
+    *q = (struct scan_query){.agg = from, .leaf = &from->leaf};
+    if (!range_leaf_bounds(&from->leaf, &q->within.min_ns, &q->within.max_ns))
+        return 0;
+    struct pipeline *p;
+    int r = pipeline_new(&p, &from->agg->log, &from->agg->unwrap, &from->need, err);
+    if (r == 0)
+        q->pipeline = l->pipelines[l->n - 1] = p;
+    return r;
+}
+
+static int fill_leaves(const struct run *run, struct eval *e, struct err *err)
+{
+    size_t n = eval_n_leaves(e);
+    struct leaves l = {.v = mem_zalloc(n + 1, sizeof *l.v),
+                       .pipelines = mem_zalloc(n + 1, sizeof(void *)),
+                       .done = mem_zalloc(n + 1, 1)};
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = add_leaf(&l, eval_leaf(e, i), err);
+    if (r == 0)
+        r = scan_groups(run, &l, err);
+    for (size_t i = 0; i < l.n; i++)
+        pipeline_free(l.pipelines[i]);
+    free(l.v);
+    free(l.pipelines);
+    free(l.done);
     return r;
 }
 
@@ -78,8 +118,7 @@ int run_metric(const struct run *run, const struct logql_expr *expr, const struc
     int r = eval_new(&e, expr, grid, run->control, options, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < eval_n_leaves(e) && r == 0; i++)
-        r = fill_leaf(run, eval_leaf(e, i), err);
+    r = fill_leaves(run, e, err);
     if (r == 0)
         r = eval_run(e, ret, err);
     if (r < 0) {

@@ -603,11 +603,20 @@ static void test_metric_queries_answer_as_a_plain_walk_does(void **state)
     run_seeds(random_metric_query, 0);
 }
 
+static void test_any_number_of_workers_gives_the_same_answer(void **state)
+{
+    for (unsigned n = 1; n <= 4; n++) {
+        run_seeds(random_log_query, n);
+        run_seeds(random_metric_query, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_queries_answer_as_a_plain_walk_does),
         cmocka_unit_test(test_metric_queries_answer_as_a_plain_walk_does),
+        cmocka_unit_test(test_any_number_of_workers_gives_the_same_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
