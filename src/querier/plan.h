@@ -69,7 +69,6 @@ struct plan {
     struct plan_head_run *head_runs;
     size_t n_head_runs;
     struct overlap_zone *zones; /* of all streams */
-    uint32_t *zone_streams;     /* the stream of each */
     size_t n_zones;
     struct plan_task *tasks; /* by time, see plan_order */
     size_t n_tasks, n_chunks;

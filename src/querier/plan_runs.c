@@ -96,19 +96,8 @@ static void starts_of_counts(struct run_groups *g, uint32_t n_streams)
 
 struct zone_list {
     struct overlap_zone *v;
-    uint32_t *streams;
-    size_t n, cap_v, cap_streams;
+    size_t n, cap;
 };
-
-static void add_zones(struct zone_list *l, const struct overlap_finder *f, uint32_t stream)
-{
-    l->v = mem_grow(l->v, &l->cap_v, l->n + f->n, sizeof *l->v);
-    l->streams = mem_grow(l->streams, &l->cap_streams, l->n + f->n, sizeof *l->streams);
-    for (size_t i = 0; i < f->n; i++) {
-        l->v[l->n + i] = f->v[i];
-        l->streams[l->n + i] = stream;
-    }
-}
 
 static void find_zones_of(struct overlap_finder *f, const struct run_groups *g, uint32_t stream,
                           struct time_span within, struct zone_list *zones)
@@ -117,7 +106,8 @@ static void find_zones_of(struct overlap_finder *f, const struct run_groups *g, 
     overlap_find(f, g->spans + from, to - from, within);
     if (f->n == 0)
         return;
-    add_zones(zones, f, stream);
+    zones->v = mem_grow(zones->v, &zones->cap, zones->n + f->n, sizeof *zones->v);
+    memcpy(zones->v + zones->n, f->v, f->n * sizeof *f->v);
     for (size_t i = from; i < to; i++) {
         size_t first;
         g->runs[i]->n_zones = (uint32_t)overlap_zones_in(f, g->spans[i], &first);
@@ -128,17 +118,14 @@ static void find_zones_of(struct overlap_finder *f, const struct run_groups *g, 
 
 static int keep_zones(struct plan *p, const struct zone_list *zones, struct err *err)
 {
-    uint64_t bytes = zones->n * (sizeof *zones->v + sizeof *zones->streams);
+    uint64_t bytes = zones->n * sizeof *zones->v;
     int r = query_charge(p->run->control, bytes, err); /* a moment twice: here and in the arena */
     if (r < 0)
         return r;
     p->n_zones = zones->n;
     p->zones = ARENA_ARRAY(&p->arena, struct overlap_zone, zones->n);
-    p->zone_streams = ARENA_ARRAY(&p->arena, uint32_t, zones->n);
-    if (zones->n) {
-        memcpy(p->zones, zones->v, zones->n * sizeof *zones->v);
-        memcpy(p->zone_streams, zones->streams, zones->n * sizeof *zones->streams);
-    }
+    if (zones->n)
+        memcpy(p->zones, zones->v, bytes);
     query_release(p->run->control, bytes);
     return 0;
 }
@@ -153,7 +140,6 @@ static int find_zones_in(struct plan *p, struct run_groups *g, struct err *err)
         find_zones_of(&f, g, s, p->within, &zones);
     int r = keep_zones(p, &zones, err);
     free(zones.v);
-    free(zones.streams);
     overlap_finder_deinit(&f);
     return r;
 }

@@ -145,7 +145,8 @@ static void fail(struct scan *s, int result, const struct err *err)
     atomic_store(&s->plan->run->control->stopped, true);
 }
 
-/* Tasks come best first: when one has come too late, so have all that follow. */
+/* Tasks come best first: when one has come too late, so have all that follow.  A zone that then
+ * stays incomplete is not missed: each of its runs covers it, so its times are too late as well. */
 static bool comes_too_late(const struct scan *s, const struct plan_task *t)
 {
     const struct top_rows *top = s->queries[0].q->top;
@@ -223,21 +224,6 @@ static bool prepare_again(struct scan *s)
     return any;
 }
 
-/* Where a query had enough before all tasks were done, zones hold what came before.  What is
- * missing there is worse than all that was kept. */
-static int take_left_zones(struct scan *s, struct err *err)
-{
-    struct query_worker *q = &s->workers[0].queries[0];
-    for (size_t z = 0; q->state->q->top && z < s->plan->n_zones; z++) {
-        if (!atomic_load(&q->state->zones[z].shares))
-            continue;
-        int r = scan_take_zone(q, z, s->plan->zone_streams[z], err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int join_leaves(struct scan *s, struct err *err)
 {
     int r = 0;
@@ -253,8 +239,6 @@ static int run_rounds(struct scan *s, struct err *err)
     int r = run_round(s);
     if (r == 0 && prepare_again(s))
         r = run_round(s);
-    if (r == 0)
-        r = take_left_zones(s, err);
     if (r == 0)
         r = join_leaves(s, err);
     return r;

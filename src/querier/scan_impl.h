@@ -126,9 +126,6 @@ int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *
 /* Adds entries of a run to a zone. */
 int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
                const struct entry *v, size_t n, bool bare, struct err *err);
-/* Takes up what has come to a zone of that stream. */
-int scan_take_zone(struct query_worker *q, size_t zone, uint32_t stream, struct err *err);
-
 /* --- chunks ---------------------------------------------------------------------------------- */
 
 /* A chunk in work for one query. */

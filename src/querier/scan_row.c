@@ -144,7 +144,7 @@ int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
     return r;
 }
 
-int scan_take_zone(struct query_worker *q, size_t zone, uint32_t stream, struct err *err)
+static int take_zone(struct query_worker *q, size_t zone, uint32_t stream, struct err *err)
 {
     struct zone_entries e;
     struct query_control *control = scan_control(q->worker);
@@ -164,7 +164,7 @@ int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *
             continue;
         if (!zone_arrive(zone))
             continue;
-        int r = scan_take_zone(q, z, run->stream, err);
+        int r = take_zone(q, z, run->stream, err);
         if (r < 0)
             return r;
     }

@@ -490,6 +490,8 @@ static const char *const stages[] = {
     "| detected_level!=\"info\"",
     "| detected_level=~\"err.*|weird\"",
     "| detected_level=\"\"",
+    "| detected_level=\"info\"",
+    "| detected_level=\"trace\"",
     "| level=\"error\"",
     "| env=\"prod\"",
     "| env=\"prod\" or detected_level=\"warn\"",
