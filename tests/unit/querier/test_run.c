@@ -577,7 +577,7 @@ static void random_metric_query(struct lake *l)
 static unsigned n_seeds(void)
 {
     const char *text = getenv("HALOGI_SEEDS");
-    return text ? (unsigned)atoi(text) : 60;
+    return text ? (unsigned)atoi(text) : 20;
 }
 
 static void run_seeds(void (*query)(struct lake *), unsigned n_threads)
