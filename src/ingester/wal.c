@@ -47,7 +47,8 @@ struct group {
 struct wal {
     struct wal_options options; /* fixed at init */
     struct mutex mu;
-    struct cond work;
+    struct cond work; /* for the commit thread */
+    struct cond idle; /* it has nothing in hand */
     struct thread thread;
 
     /* guarded by mu */
@@ -510,6 +511,8 @@ static void commit_thread(void *ctx)
         sync_if_due(w);
         mutex_lock(&w->mu);
         w->committing = false;
+        if (!w->first)
+            cond_broadcast(&w->idle);
     }
     mutex_unlock(&w->mu);
 }
@@ -526,6 +529,7 @@ int wal_open(struct wal **ret, const struct wal_options *options,
     mutex_init(&w->mu);
     mutex_init(&w->files_mu);
     cond_init(&w->work);
+    cond_init(&w->idle);
     w->fd = -1;
     w->epoch = replayed->next_epoch;
     w->at = WAL_FILE_HEADER_BYTES;
@@ -559,6 +563,7 @@ void wal_close(struct wal *w)
     file_close(w->fd);
     group_free(w->spare);
     wal_files_deinit(&w->files);
+    cond_deinit(&w->idle);
     cond_deinit(&w->work);
     mutex_deinit(&w->files_mu);
     mutex_deinit(&w->mu);
@@ -611,10 +616,12 @@ bool wal_is_broken(struct wal *w, struct err *err)
 int wal_repair(struct wal *w, struct err *err)
 {
     mutex_lock(&w->mu);
-    bool ours = w->broken && !w->committing && !w->first;
+    bool broken = w->broken;
+    while (broken && (w->committing || w->first)) /* it fails them all, and never waits for us */
+        cond_wait(&w->idle, &w->mu);
     mutex_unlock(&w->mu);
-    if (!ours)
-        return wal_is_broken(w, err) ? ERR_UNAVAILABLE : 0;
+    if (!broken)
+        return 0;
     end_file(w);
     int r = next_file(w, w->epoch + 1, err);
     if (r < 0)
