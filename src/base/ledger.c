@@ -124,6 +124,15 @@ void ledger_release(struct ledger *l, enum ledger_account a, uint64_t bytes)
     atomic_fetch_sub(&l->used_bytes, bytes);
 }
 
+void ledger_adjust(struct ledger *l, enum ledger_account a, uint64_t *charged, uint64_t bytes)
+{
+    if (bytes > *charged)
+        ledger_charge(l, a, bytes - *charged);
+    else
+        ledger_release(l, a, *charged - bytes);
+    *charged = bytes;
+}
+
 void ledger_move(struct ledger *l, enum ledger_account from, enum ledger_account to, uint64_t bytes)
 {
     atomic_fetch_add(&l->by_account[to], bytes);

@@ -34,6 +34,8 @@ bool ledger_try_charge(struct ledger *l, enum ledger_account a, uint64_t bytes);
 /* For what must go on whatever it costs (replay, a running spill). */
 void ledger_charge(struct ledger *l, enum ledger_account a, uint64_t bytes);
 void ledger_release(struct ledger *l, enum ledger_account a, uint64_t bytes);
+/* For a holder that grows and shrinks: *charged becomes `bytes`, never refused. */
+void ledger_adjust(struct ledger *l, enum ledger_account a, uint64_t *charged, uint64_t bytes);
 /* Moves a charge from one account to another, never refused. */
 void ledger_move(struct ledger *l, enum ledger_account from, enum ledger_account to,
                  uint64_t bytes);

@@ -38,6 +38,7 @@ struct flusher {
     /* Segments that do not verify: they stay as they are, so that the others can go on. */
     struct uuid *damaged;
     size_t n_damaged, cap_damaged;
+    bool tidied;
     unsigned singly; /* merges of one segment still to do, to find the damaged one */
 };
 
@@ -49,12 +50,7 @@ static bool stopping(struct ingester *in)
 
 static void charge(struct flusher *f, uint64_t bytes)
 {
-    struct ledger *l = f->in->deps.ledger;
-    if (bytes > f->charged_bytes)
-        ledger_charge(l, LEDGER_SPILL, bytes - f->charged_bytes);
-    else
-        ledger_release(l, LEDGER_SPILL, f->charged_bytes - bytes);
-    f->charged_bytes = bytes;
+    ledger_adjust(f->in->deps.ledger, LEDGER_SPILL, &f->charged_bytes, bytes);
 }
 
 /* --- the sources --------------------------------------------------------------------------- */
@@ -539,6 +535,30 @@ static void serve(struct flusher *f, struct flush_request *requests)
     answer(requests, r, &err);
 }
 
+/* --- what the last run left ----------------------------------------------------------------- */
+
+/* Once, before the first object is written. */
+static void tidy_up(struct flusher *f)
+{
+    struct ingester *in = f->in;
+    struct tidy objects = {0};
+    struct err err = ERR_INIT;
+    f->tidied = true;
+    int r = tidy_list(in, PLACE_OBJECT, in->began_wall_ns, &objects, &err);
+    uint64_t n_missing = in->strays.n_missing + objects.n_missing;
+    if (r < 0) {
+        LOG_WARN("the object store cannot be listed", log_str("err", err.text));
+    } else if (n_missing) {
+        LOG_ERROR("left-over segments are not removed, since others are missing",
+                  log_uint("missing", n_missing));
+    } else {
+        tidy_remove(in, PLACE_LOCAL, &in->strays, in->kept_lsn);
+        tidy_remove(in, PLACE_OBJECT, &objects, in->kept_lsn);
+    }
+    tidy_deinit(&objects);
+    tidy_end(in);
+}
+
 /* --- the thread ---------------------------------------------------------------------------- */
 
 static void wait_a_moment(struct ingester *in)
@@ -551,17 +571,21 @@ static void wait_a_moment(struct ingester *in)
 static bool may_work(struct ingester *in)
 {
     MUTEX_GUARD(&in->mu);
-    return in->state == INGESTER_READY || in->state == INGESTER_STOPPING;
+    return in->wal != NULL; /* recovery is over */
 }
 
 static void work(struct flusher *f)
 {
     struct err err = ERR_INIT;
-    struct flush_request *requests = take_requests(f->in);
     bool done;
+    if (!may_work(f->in))
+        return;
+    if (!f->tidied)
+        tidy_up(f);
+    struct flush_request *requests = take_requests(f->in);
     if (requests)
         serve(f, requests);
-    else if (may_work(f->in) && is_due(f)) {
+    else if (is_due(f)) {
         if (merge_some(f, &done, &err) < 0)
             note_failure(f, &err);
         else

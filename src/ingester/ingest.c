@@ -13,7 +13,11 @@ COUNTER(appended_total, "halogi_ingester_appended_entries_total", "Entries taken
 COUNTER(repeated_total, "halogi_ingester_refused_pushes_total",
         "Pushes answered with 503: memory, disk, or both generations full");
 
-enum { ENTRY_OVERHEAD_BYTES = 48, STREAM_OVERHEAD_BYTES = 256 };
+enum {
+    ENTRY_OVERHEAD_BYTES = 48,
+    STREAM_OVERHEAD_BYTES = 256,
+    WORTH_SPILLING_BYTES = 4 << 20,
+};
 
 static void answer(struct pending_push *p, int result, const struct err *err)
 {
@@ -47,7 +51,8 @@ static uint64_t estimate_bytes(const struct push_batch *b)
         sum += STREAM_OVERHEAD_BYTES;
         for (size_t i = 0; i < b->streams[s].n_entries; i++)
             if (!b->streams[s].entries[i].rejected)
-                sum += b->streams[s].entries[i].e.line.len + ENTRY_OVERHEAD_BYTES;
+                sum += b->streams[s].entries[i].e.line.len + b->streams[s].entries[i].e.sm.len +
+                       ENTRY_OVERHEAD_BYTES;
     }
     return sum;
 }
@@ -63,9 +68,8 @@ static void head_gone(void *ctx, struct generation *g)
 
 static void charge_active_locked(struct ingester *in)
 {
-    uint64_t now = head_mem_bytes(in->active.g->head);
-    ledger_charge(in->deps.ledger, LEDGER_HEADS, now - in->active.charged_bytes);
-    in->active.charged_bytes = now;
+    ledger_adjust(in->deps.ledger, LEDGER_HEADS, &in->active.charged_bytes,
+                  head_mem_bytes(in->active.g->head));
 }
 
 void ingest_new_head_locked(struct ingester *in, uint64_t first_lsn)
@@ -295,8 +299,10 @@ static int charge(struct ingester *in, uint64_t bytes, struct err *err)
     if (ledger_try_charge(in->deps.ledger, LEDGER_HEADS, bytes))
         return 0;
     mutex_lock(&in->mu);
-    in->swap_wanted = true; /* a spill frees memory */
-    cond_broadcast(&in->changed);
+    if (in->active.charged_bytes >= WORTH_SPILLING_BYTES) { /* a spill frees memory */
+        in->swap_wanted = true;
+        cond_broadcast(&in->changed);
+    }
     mutex_unlock(&in->mu);
     return err_set(err, ERR_UNAVAILABLE,
                    "the memory ceiling of %llu MiB is reached, try again in a moment",

@@ -47,12 +47,15 @@ const struct conf_row ingester_conf_rows[] = {
 };
 const size_t ingester_conf_n_rows = N_ROWS(ingester_conf_rows);
 
-static struct ingester *metered; /* the ingester whose log /metrics shows */
+static _Atomic(struct ingester *) metered; /* the ingester whose log /metrics shows */
 
 static int64_t read_wal_bytes(void)
 {
-    struct ingester *in = metered;
-    return in && in->wal ? (int64_t)wal_bytes_in_use(in->wal) : 0;
+    struct ingester *in = atomic_load(&metered);
+    if (!in)
+        return 0;
+    MUTEX_GUARD(&in->mu);
+    return in->wal ? (int64_t)wal_bytes_in_use(in->wal) : 0;
 }
 GAUGE_READ(wal_bytes, "loki_ingester_wal_bytes_in_use", "Bytes of WAL files in use",
            read_wal_bytes);
@@ -88,6 +91,7 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     struct ingester *in = mem_zalloc(1, sizeof *in);
     in->conf = *conf;
     in->deps = *deps;
+    in->began_wall_ns = clock_wall_ns();
     in->installation = catalog_installation(deps->catalog).uuid;
     bool absolute = conf->wal_dir[0] == '/';
     buf_printf(&in->wal_folder, "%s%s%s", absolute ? "" : deps->data_dir, absolute ? "" : "/",
@@ -106,7 +110,7 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
         ingester_close(in);
         return err_context(err, r, "ingester");
     }
-    metered = in;
+    atomic_store(&metered, in);
     *ret = in;
     return 0;
 }
@@ -137,8 +141,8 @@ void ingester_close(struct ingester *in)
 {
     if (!in)
         return;
-    if (metered == in)
-        metered = NULL;
+    struct ingester *self = in;
+    atomic_compare_exchange_strong(&metered, &self, NULL);
     mutex_lock(&in->mu);
     bool was_ready = in->state == INGESTER_READY;
     in->state = INGESTER_STOPPING;
@@ -156,6 +160,7 @@ void ingester_close(struct ingester *in)
     stop_thread(in, &in->stop_spill, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
+    tidy_end(in);
     empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);

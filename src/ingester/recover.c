@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* At start: the live segments of the catalog, then the log from where they end into a head, so that
- * everything is as it was before the crash.  Files that the catalog does not name are either of a
- * spill that did not commit (the log still has its batches) or of a flush that did (objects have
- * them): both may go, but only when they say that this installation wrote them. */
+ * everything is as it was before the crash. */
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
 #include "chunk/head.h"
-#include "chunk/segment.h"
 #include "ingester/state.h"
 #include "ingester/wal_record.h"
 #include "store/catalog.h"
-#include "store/index.h"
-#include "store/object.h"
 #include "wire/level.h"
 #include "wire/push.h"
 
@@ -24,64 +19,6 @@ COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
 
 /* --- segments ---------------------------------------------------------------------------- */
 
-struct known {
-    const struct segment_info *v;
-    size_t n;
-    struct ingester *in;
-    struct arena *arena;
-    struct str_view *strays;
-    size_t n_strays, cap_strays;
-};
-
-static int note_stray(void *ctx, const struct object_info *info, struct err *err)
-{
-    struct known *k = ctx;
-    for (size_t i = 0; i < k->n; i++)
-        if (k->v[i].place == PLACE_LOCAL && sv_eq(k->v[i].key, info->key))
-            return 0;
-    k->strays = mem_grow(k->strays, &k->cap_strays, k->n_strays + 1, sizeof *k->strays);
-    k->strays[k->n_strays++] = arena_copy(k->arena, info->key);
-    return 0;
-}
-
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
-/* Whether we wrote it; then also its name. */
-static bool is_ours(struct ingester *in, struct str_view key, struct uuid *ret)
-{
-    struct object_reader *r = NULL;
-    struct segment *s = NULL;
-    if (object_open(in->deps.local, key, &r, NULL) < 0)
-        return false;
-    struct segment_source source = {r, object_bytes(r), pread_object};
-    bool ours = segment_open(&s, &source, NULL) == 0 &&
-                memcmp(s->header.installation, in->installation.b, UUID_BYTES) == 0;
-    if (ours)
-        memcpy(ret->b, s->header.uuid, UUID_BYTES);
-    segment_close(s);
-    object_close(r);
-    return ours;
-}
-
-static void remove_stray(struct ingester *in, struct str_view key)
-{
-    struct uuid uuid;
-    struct err err = ERR_INIT;
-    if (!is_ours(in, key, &uuid)) {
-        LOG_WARN("a file of the segment folder is not known to the catalog and not clearly ours: "
-                 "left alone",
-                 log_sv("key", key));
-        return;
-    }
-    if (object_delete(in->deps.local, key, &err) < 0)
-        LOG_WARN("left-over segment not removed", log_sv("key", key), log_str("err", err.text));
-    else if (index_remove_segments(in->deps.index, &uuid, 1, &err) < 0)
-        LOG_WARN("rows of a left-over segment not removed", log_str("err", err.text));
-}
-
 static int load_segments(struct ingester *in, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
@@ -90,21 +27,12 @@ static int load_segments(struct ingester *in, struct err *err)
     int r = catalog_load(in->deps.catalog, &arena, &infos, &n, err);
     if (r < 0)
         return r;
-    struct known known = {.v = infos, .n = n, .in = in, .arena = &arena};
-    r = object_list(in->deps.local, SV(""), note_stray, &known, err);
-    for (size_t i = 0; i < known.n_strays && r == 0; i++)
-        remove_stray(in, known.strays[i]);
-    free(known.strays);
-    if (r < 0)
-        return r;
-    struct live_segment **live = ARENA_ARRAY(&arena, struct live_segment *, n);
-    for (size_t i = 0; i < n; i++)
-        live[i] = publish_live(in, &infos[i]);
-    struct views_change change = {.add = live, .n_add = n};
+    in->startup = mem_alloc(n * sizeof(struct live_segment *));
+    for (; in->n_startup < n; in->n_startup++)
+        in->startup[in->n_startup] = publish_live(in, &infos[in->n_startup]);
+    struct views_change change = {.add = in->startup, .n_add = n};
     views_apply(in->deps.views, &change);
-    for (size_t i = 0; i < n; i++)
-        live_segment_unref(live[i]);
-    return 0;
+    return tidy_list(in, PLACE_LOCAL, INT64_MAX, &in->strays, err);
 }
 
 /* --- the log ----------------------------------------------------------------------------- */
@@ -245,8 +173,11 @@ static int replay_log(struct ingester *in, struct err *err)
     arena_deinit(&rec.policies_arena);
     arena_deinit(&rec.scratch);
     free(rec.policies);
-    if (r == 0)
+    if (r == 0) {
+        bool clean = replayed.n_corrupt + rec.n_bad == 0;
+        in->kept_lsn = clean && replayed.end_lsn > from_lsn ? replayed.end_lsn : from_lsn;
         r = open_wal(in, &replayed, rec.n_batches + rec.n_bad == 0, err);
+    }
     if (r < 0)
         return err_context(err, r, "WAL replay");
     metric_add(&corruptions_total, (int64_t)(replayed.n_corrupt + rec.n_bad));

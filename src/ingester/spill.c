@@ -27,6 +27,7 @@ struct spill {
     int64_t *periods; /* of one tenant, ascending */
     size_t n_periods, cap_periods;
     struct buf labels;
+    uint64_t charged_bytes;
 };
 
 static void add_period(struct spill *sp, int64_t start_ns)
@@ -100,6 +101,8 @@ static int write_tenants(struct spill *sp, const struct sorted_tenant *tenants, 
         find_periods(sp, &tenants[i]);
         for (size_t k = 0; k < sp->n_periods && r == 0; k++)
             r = write_part(sp, &tenants[i], sp->periods[k], err);
+        ledger_adjust(sp->in->deps.ledger, LEDGER_SPILL, &sp->charged_bytes,
+                      segment_writer_mem_bytes(sp->w) + sp->gather.cap * sizeof *sp->gather.v);
     }
     return r;
 }
@@ -147,6 +150,7 @@ static int write_segment(struct ingester *in, const struct ingest_head *from, st
         r = write_tenants(&sp, tenants, n, err);
     if (r == 0)
         r = segment_writer_finish(sp.w, &coverage, 1, NULL, 0, &ret->bytes, err);
+    ledger_adjust(in->deps.ledger, LEDGER_SPILL, &sp.charged_bytes, 0);
     gather_deinit(&sp.gather);
     buf_deinit(&sp.labels);
     free(sp.periods);
@@ -256,13 +260,20 @@ static void repair_log(struct ingester *in)
         LOG_WARN("the WAL goes on in a new file");
 }
 
-static void check_disk(struct ingester *in)
+static double used_share(const char *folder)
 {
     struct disk_space space;
-    if (in->conf.disk_full_threshold <= 0 || file_disk_space(in->deps.data_dir, &space, NULL) < 0 ||
-        space.total_bytes == 0)
+    if (file_disk_space(folder, &space, NULL) < 0 || space.total_bytes == 0)
+        return 0;
+    return 1 - (double)space.free_bytes / (double)space.total_bytes;
+}
+
+static void check_disk(struct ingester *in)
+{
+    if (in->conf.disk_full_threshold <= 0)
         return;
-    double used = 1 - (double)space.free_bytes / (double)space.total_bytes;
+    double data = used_share(in->deps.data_dir), wal = used_share(in->wal_folder.p);
+    double used = data > wal ? data : wal;
     mutex_lock(&in->mu);
     bool was = in->disk_full;
     /* A little below the watermark before it opens again, so that it does not flap. */

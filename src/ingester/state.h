@@ -2,6 +2,7 @@
 /* state.h - inside struct ingester: for the files of this folder alone.
  * Order of locks: mu, then a lock of streams, views or wal; never two of those. */
 #pragma once
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/ledger.h"
 #include "base/thread.h"
@@ -43,6 +44,14 @@ struct leftovers {
     size_t n, cap;
 };
 
+/* What of a store the catalog did not name at the start. */
+struct tidy {
+    struct arena arena;
+    struct str_view *keys;
+    size_t n, cap;
+    uint64_t n_missing; /* segments that it names and that are not there */
+};
+
 struct flush_request {
     void (*done)(void *ctx, int result, const struct err *err);
     void *ctx;
@@ -78,6 +87,12 @@ struct ingester {
     struct leftovers dead;
 
     _Atomic uint64_t replayed_bytes;
+    /* owned by the recovery thread, then by the flush thread */
+    struct tidy strays;            /* of the local store, listed before anything was written */
+    struct live_segment **startup; /* the segments of the start */
+    size_t n_startup;
+    uint64_t kept_lsn;     /* batches below it live in segments or were replayed */
+    int64_t began_wall_ns; /* fixed at init */
 
     struct thread recover_thread, spill_thread, flush_thread;
     struct segment_writer *spill_writer; /* owned by the spill thread */
@@ -112,6 +127,17 @@ void flush_request(struct ingester *in, void (*done)(void *ctx, int result, cons
 
 /* The same, waiting for the end, also while the ingester stops. */
 int flush_and_wait(struct ingester *in, struct err *err);
+
+/* --- tidy.c --- */
+
+/* Lists what is older than before_ns and none of in->startup; the caller deinits. */
+int tidy_list(struct ingester *in, enum segment_place place, int64_t before_ns, struct tidy *ret,
+              struct err *err);
+/* Removes what holds nothing but batches below kept_lsn. */
+void tidy_remove(struct ingester *in, enum segment_place place, struct tidy *t, uint64_t kept_lsn);
+void tidy_deinit(struct tidy *t);
+/* Lets go of in->startup. */
+void tidy_end(struct ingester *in);
 
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
