@@ -9,7 +9,6 @@
 #include "ingester/state.h"
 #include "ingester/wal_record.h"
 #include "store/catalog.h"
-#include "wire/level.h"
 #include "wire/push.h"
 
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");
@@ -76,8 +75,6 @@ static int add_policy(struct recovery *rec, struct str_view body, struct err *er
                                &p->policy, err);
     if (r < 0)
         return r;
-    p->policy.level_names = level_names_new(&rec->policies_arena, p->policy.log_level_fields.v,
-                                            p->policy.log_level_fields.n);
     rec->policies =
         mem_grow(rec->policies, &rec->cap_policies, rec->n_policies + 1, sizeof(struct policy *));
     rec->policies[rec->n_policies++] = p;

@@ -180,6 +180,13 @@ static void swap_view(struct ingester *in, const struct segment_info *info)
     generation_unref(done);
 }
 
+/* NULL while the log is replayed. */
+static struct wal *wal_of(struct ingester *in)
+{
+    MUTEX_GUARD(&in->mu);
+    return in->wal;
+}
+
 /* `from` is in->spilling, which nobody else changes. */
 static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 {
@@ -187,8 +194,9 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
     struct ingest_head from = in->spilling;
     struct new_segment s;
     struct segment_info info;
-    if (in->wal)
-        wal_flush(in->wal, NULL); /* everything shown must be shown before the head goes */
+    struct wal *wal = wal_of(in);
+    if (wal)
+        wal_flush(wal, NULL); /* everything shown must be shown before the head goes */
     int r = write_segment(in, &from, &arena, &s, err);
     if (r == 0)
         r = publish_prepare(in, &s, &arena, &info, err);
@@ -199,8 +207,9 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
     if (r < 0)
         return r;
     swap_view(in, &info);
-    if (in->wal)
-        wal_covered(in->wal, from.end_lsn);
+    wal = wal_of(in);
+    if (wal)
+        wal_covered(wal, from.end_lsn);
     LOG_INFO("head written", log_sv("segment", s.key), log_uint("rows", info.n_rows),
              log_uint("line_bytes", info.line_bytes), log_uint("bytes", info.bytes),
              log_uint("parts", info.n_parts));

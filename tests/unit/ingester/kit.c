@@ -238,7 +238,7 @@ struct kit_push *kit_push_start(struct kit *k, const struct kit_entry *v, size_t
     p->batch.body = (struct push_body){.bytes = arena_copy(&p->arena, buf_view(&text)),
                                        .format = PUSH_JSON_V1,
                                        .policy = arena_copy(&p->arena, buf_view(&encoded))};
-    if (push_decode(&p->batch.body, &policy, 64 << 20, &p->arena, &p->batch.streams,
+    if (push_decode(&p->batch.body, &policy, 64 << 20, NULL, &p->arena, &p->batch.streams,
                     &p->batch.n_streams, &err) < 0)
         fail_msg("%s", err.text);
     if (how == KIT_CANONICAL)
