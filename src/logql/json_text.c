@@ -222,7 +222,7 @@ bool json_unescape(struct arena *a, struct str_view text, struct str_view *ret)
         size_t n = escape.len && escape.p[0] == 'u' ? take_unicode(escape, &rune) : 0;
         if (n == 0)
             return false;
-        out += utf8_encode(rune, out);
+        out += rune_encode(rune, out);
         at += 1 + n;
     }
     *ret = sv(start, (size_t)(out - start));

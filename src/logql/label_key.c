@@ -24,7 +24,7 @@ size_t label_key_put(char *out, struct str_view key, bool first)
             continue;
         }
         uint32_t rune;
-        i += utf8_decode(key.p + i, key.len - i, &rune);
+        i += rune_decode(key.p + i, key.len - i, &rune);
         out[n++] = '_';
     }
     return n;
@@ -63,7 +63,7 @@ static size_t first_bad(struct str_view text)
     size_t i = ascii_bytes(text);
     while (i < text.len) {
         uint32_t rune;
-        unsigned width = utf8_decode(text.p + i, text.len - i, &rune);
+        unsigned width = rune_decode(text.p + i, text.len - i, &rune);
         if (rune == RUNE_BAD)
             return i;
         i += width;
@@ -81,7 +81,7 @@ struct str_view label_value_clean(struct arena *a, struct str_view text)
     memcpy(out, text.p, at);
     while (at < text.len) {
         uint32_t rune;
-        unsigned width = utf8_decode(text.p + at, text.len - at, &rune);
+        unsigned width = rune_decode(text.p + at, text.len - at, &rune);
         bool bad = rune == RUNE_BAD;
         memcpy(out + n, bad ? " " : text.p + at, bad ? 1 : width);
         n += bad ? 1 : width;

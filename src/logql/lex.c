@@ -61,7 +61,7 @@ static int check_text(const struct lexer *lx, const struct token *t, size_t n, s
     while (rest.len) {
         uint32_t rune;
         size_t left = lx->text.len - (size_t)(rest.p - lx->text.p);
-        unsigned width = utf8_decode(rest.p, left, &rune);
+        unsigned width = rune_decode(rest.p, left, &rune);
         if (rune == RUNE_BAD && width == 1)
             return token_fail(t, err, "invalid UTF-8 encoding");
         if (rune == 0)
@@ -165,7 +165,7 @@ static size_t identifier_bytes(struct str_view text)
     size_t n = 0;
     while (n < text.len) {
         uint32_t rune;
-        unsigned width = utf8_decode(text.p + n, text.len - n, &rune);
+        unsigned width = rune_decode(text.p + n, text.len - n, &rune);
         if (!is_name_rune(rune, n == 0))
             break;
         n += width;
@@ -307,7 +307,7 @@ static void lex_operator(struct lexer *lx, struct token *t)
         t->line = 0;
     uint32_t rune;
     if (t->kind == T_OTHER)
-        n = utf8_decode(rest.p, rest.len, &rune);
+        n = rune_decode(rest.p, rest.len, &rune);
     t->text = sv_sub(rest, 0, n);
     advance(lx, n);
 }

@@ -89,7 +89,7 @@ static bool put_escape(char **out, struct str_view text, size_t n, uint32_t code
     }
     if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
         return false;
-    *out += utf8_encode(code, *out);
+    *out += rune_encode(code, *out);
     return true;
 }
 

@@ -33,7 +33,7 @@ static bool is_valid_utf8(struct str_view text)
 {
     for (size_t i = 0; i < text.len;) {
         uint32_t rune;
-        unsigned width = utf8_decode(text.p + i, text.len - i, &rune);
+        unsigned width = rune_decode(text.p + i, text.len - i, &rune);
         if (rune == RUNE_BAD && width == 1)
             return false;
         i += width;

@@ -18,10 +18,8 @@ static int fn_not(struct tcall *c, const struct tvalue *args, size_t n, struct t
 /* 1 equal, 0 not, < 0 not comparable. */
 static int equal(struct tcall *c, const struct tvalue *a, const struct tvalue *b)
 {
-    bool basic = a->kind <= TK_STRING && b->kind <= TK_STRING;
-    if (!basic && a->kind != TK_NIL && b->kind != TK_NIL &&
-        !(a->kind == TK_TIME && b->kind == TK_TIME))
-        return fail(c, "non-comparable type");
+    if (a->kind >= TK_LIST || b->kind >= TK_LIST)
+        return a->kind == TK_NIL || b->kind == TK_NIL ? 0 : fail(c, "non-comparable type");
     if (a->kind == TK_NIL || b->kind == TK_NIL)
         return a->kind == b->kind;
     if (a->kind != b->kind)
@@ -30,6 +28,8 @@ static int equal(struct tcall *c, const struct tvalue *a, const struct tvalue *b
     case TK_BOOL:
         return a->b == b->b;
     case TK_INT:
+    case TK_MONTH:
+    case TK_WEEKDAY:
         return a->i == b->i;
     case TK_FLOAT:
         return a->f == b->f;
@@ -248,11 +248,22 @@ static int fn_printf(struct tcall *c, const struct tvalue *args, size_t n, struc
     return finish(c, &text, ret);
 }
 
+/* As html, js and urlquery read their operands: nil is text. */
+static void sprint_printable(struct buf *out, const struct tvalue *args, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool text = args[i].kind == TK_STRING || args[i].kind == TK_NIL;
+        if (i && !text && args[i - 1].kind != TK_STRING && args[i - 1].kind != TK_NIL)
+            buf_put_u8(out, ' ');
+        tv_print(out, &args[i]);
+    }
+}
+
 static int fn_html(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
     struct buf text = BUF_INIT;
-    sprint(&raw, args, n);
+    sprint_printable(&raw, args, n);
     for (size_t i = 0; i < raw.len; i++) {
         switch (raw.p[i]) {
         case '"':
@@ -284,7 +295,7 @@ static int fn_js(struct tcall *c, const struct tvalue *args, size_t n, struct tv
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
     struct buf text = BUF_INIT;
-    sprint(&raw, args, n);
+    sprint_printable(&raw, args, n);
     for (size_t i = 0; i < raw.len; i++) {
         unsigned char b = (unsigned char)raw.p[i];
         if (b == '\\' || b == '\'' || b == '"')

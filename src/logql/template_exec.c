@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "logql/template_ast.h"
 #include "logql/template_func.h"
 
@@ -84,6 +86,36 @@ static struct variable *find_var(struct exec *x, struct str_view name)
     return NULL;
 }
 
+/* The parser lets a variable of one branch be named in the other, where it has no value. */
+static int undefined_var(struct exec *x, const struct tpipe *pipe, struct str_view name)
+{
+    return fail_at(x, pipe, name, "undefined variable: %.*s", SV_ARG(sv_sub(name, 0, 200)));
+}
+
+static int get_var(struct exec *x, const struct tpipe *pipe, struct str_view name,
+                   struct tvalue *ret)
+{
+    const struct variable *v = find_var(x, name);
+    if (!v)
+        return undefined_var(x, pipe, name);
+    *ret = v->value;
+    return 0;
+}
+
+/* Declares the i-th variable of the pipe, or assigns to it. */
+static int put_var(struct exec *x, const struct tpipe *pipe, size_t i, struct tvalue value)
+{
+    if (!pipe->assigns) {
+        set_var(x, pipe->vars[i], value);
+        return 0;
+    }
+    struct variable *v = find_var(x, pipe->vars[i]);
+    if (!v)
+        return undefined_var(x, pipe, pipe->vars[i]);
+    v->value = value;
+    return 0;
+}
+
 /* The map of all labels, made when it is wanted whole. */
 static const struct tvalue *root_map(struct exec *x)
 {
@@ -137,9 +169,9 @@ static int time_method(struct exec *x, const struct gotime *t, struct str_view n
     if (sv_eq(name, SV("UTC")))
         *ret = (struct tvalue){.kind = TK_TIME, .t = gotime_in(*t, NULL)};
     else if (sv_eq(name, SV("Month")))
-        *ret = tv_string(sv_of(GOTIME_MONTHS[c.month - 1]));
+        *ret = (struct tvalue){.kind = TK_MONTH, .i = c.month};
     else if (sv_eq(name, SV("Weekday")))
-        *ret = tv_string(sv_of(GOTIME_DAYS[c.weekday]));
+        *ret = (struct tvalue){.kind = TK_WEEKDAY, .i = c.weekday};
     else if (sv_eq(name, SV("String")))
         *ret = tv_string(tv_text(x->call.arena, &(struct tvalue){.kind = TK_TIME, .t = *t}));
     else
@@ -163,6 +195,11 @@ static int eval_field(struct exec *x, const struct tpipe *pipe, struct str_view 
         return fail_at(x, pipe, source, "%.*s is not a method but has arguments", SV_ARG(name));
     if (of->kind == TK_MAP) {
         *ret = tv_map_get(of, name);
+        ret->inside = true;
+        return 0;
+    }
+    if (of->kind == TK_NIL && !of->inside) {
+        *ret = TV_NIL;
         return 0;
     }
     if (of->kind == TK_TIME && time_method(x, &of->t, name, ret) == 0)
@@ -189,7 +226,8 @@ static bool convert(char type, struct tvalue *v)
     case 's':
         return v->kind == TK_STRING;
     case 'i':
-        if (v->kind == TK_FLOAT && v->literal && v->f == (double)(int64_t)v->f)
+        if (v->kind == TK_FLOAT && v->literal && fabs(v->f) < 9.2e18 &&
+            v->f == (double)(int64_t)v->f)
             *v = tv_int((int64_t)v->f);
         return v->kind == TK_INT && !v->wide;
     case 'f':
@@ -284,6 +322,8 @@ static int eval_command(struct exec *x, const struct tpipe *pipe, const struct t
         return r;
     if (first->kind == TARG_FUNC && !first->func->fn)
         return eval_and_or(x, pipe, c, dot, piped, ret);
+    if (first->kind == TARG_NIL)
+        return fail_at(x, pipe, c->source, "nil is not a command");
     if (c->n_args > MAX_ARGS)
         return fail_at(x, pipe, c->source, "more than %d arguments", MAX_ARGS - 1);
     for (size_t i = 1; i < c->n_args; i++) {
@@ -323,8 +363,7 @@ static int eval_base(struct exec *x, const struct tpipe *pipe, const struct targ
             *ret = v ? v->value : *root_map(x);
             return 0;
         }
-        *ret = find_var(x, arg->name)->value; /* the parser saw its declaration */
-        return 0;
+        return get_var(x, pipe, arg->name, ret);
     case TARG_FUNC:
         return call_func(x, pipe, arg, arg->source, NULL, 0, ret);
     case TARG_PIPE:
@@ -341,7 +380,11 @@ static int eval_arg(struct exec *x, const struct tpipe *pipe, const struct targ 
     bool of_root = arg->kind == TARG_FIELD ? dot == DOT_IS_ROOT
                                            : arg->kind == TARG_VAR && sv_eq(arg->name, SV("$")) &&
                                                  !find_var(x, arg->name);
-    if (of_root && arg->n_fields && !(n_args && arg->n_fields == 1)) {
+    if (of_root && n_args && arg->n_fields == 1) { /* it fails, whatever the labels are */
+        struct tvalue none = {.kind = TK_MAP, .of_text = true};
+        return eval_field(x, pipe, arg->source, &none, arg->fields[0], args, n_args, ret);
+    }
+    if (of_root && arg->n_fields) {
         *ret = label_value(x, arg->fields[i++]);
     } else {
         int r = eval_base(x, pipe, arg, dot, ret);
@@ -369,22 +412,18 @@ static int eval_pipe(struct exec *x, const struct tpipe *pipe, const struct tval
         if (r < 0)
             return r;
         piped = value;
-        piped.literal = false;
+        piped.literal = piped.inside = false;
         given = &piped;
     }
     *ret = value;
+    ret->inside = false;
     return 0;
 }
 
 /* Binds the pipe's one variable, when it has one. */
-static void bind(struct exec *x, const struct tpipe *pipe, struct tvalue v)
+static int bind(struct exec *x, const struct tpipe *pipe, struct tvalue v)
 {
-    if (pipe->n_vars != 1)
-        return;
-    if (pipe->assigns)
-        find_var(x, pipe->vars[0])->value = v;
-    else
-        set_var(x, pipe->vars[0], v);
+    return pipe->n_vars == 1 ? put_var(x, pipe, 0, v) : 0;
 }
 
 /* --- nodes --- */
@@ -398,9 +437,10 @@ static int exec_branch(struct exec *x, const struct tnode *n, const struct tvalu
     struct tvalue v;
     size_t scope = x->n_vars;
     int r = eval_pipe(x, n->pipe, dot, &v);
+    if (r == 0)
+        r = bind(x, n->pipe, v);
     if (r < 0)
         return r;
-    bind(x, n->pipe, v);
     if (tv_truth(&v))
         r = exec_list(x, n->body, n->kind == TNODE_WITH ? &v : dot, flow);
     else
@@ -437,18 +477,17 @@ static void round_values(const struct tvalue *v, size_t i, struct tvalue *key, s
     } else {
         *value = *key;
     }
+    value->inside = true;
 }
 
-static void bind_round(struct exec *x, const struct tpipe *pipe, struct tvalue key,
-                       struct tvalue value)
+static int bind_round(struct exec *x, const struct tpipe *pipe, struct tvalue key,
+                      struct tvalue value)
 {
     struct tvalue given[2] = {pipe->n_vars == 2 ? key : value, value};
-    for (size_t i = 0; i < pipe->n_vars; i++) {
-        if (pipe->assigns)
-            find_var(x, pipe->vars[i])->value = given[i];
-        else
-            set_var(x, pipe->vars[i], given[i]);
-    }
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < pipe->n_vars; i++)
+        r = put_var(x, pipe, i, given[i]);
+    return r;
 }
 
 static int exec_range(struct exec *x, const struct tnode *n, const struct tvalue *dot)
@@ -462,15 +501,21 @@ static int exec_range(struct exec *x, const struct tnode *n, const struct tvalue
         return fail_at(x, n->pipe, n->pipe->source, "range can't iterate over %.*s",
                        SV_ARG(sv_sub(tv_text(x->call.arena, &over), 0, 200)));
     enum flow flow = FLOW_ON;
-    if (rounds == 0)
-        return exec_list(x, n->otherwise, dot, &flow);
     size_t scope = x->n_vars;
+    for (size_t i = 0; r == 0 && i < n->pipe->n_vars; i++)
+        r = put_var(x, n->pipe, i, over);
+    if (rounds == 0) {
+        r = r < 0 ? r : exec_list(x, n->otherwise, dot, &flow);
+        x->n_vars = scope;
+        return r;
+    }
     for (int64_t i = 0; r == 0 && i < rounds && flow != FLOW_BREAK; i++) {
         struct tvalue key, value;
         round_values(&over, (size_t)i, &key, &value);
-        bind_round(x, n->pipe, key, value);
+        r = bind_round(x, n->pipe, key, value);
         flow = FLOW_ON;
-        r = exec_list(x, n->body, &value, &flow);
+        if (r == 0)
+            r = exec_list(x, n->body, &value, &flow);
         x->n_vars = scope;
         if (r == 0)
             r = step(x);
@@ -520,9 +565,8 @@ static int exec_action(struct exec *x, const struct tnode *n, const struct tvalu
     if (r < 0)
         return r;
     if (n->pipe->n_vars)
-        bind(x, n->pipe, v);
-    else
-        tv_print(x->out, &v);
+        return bind(x, n->pipe, v);
+    tv_print(x->out, &v);
     return 0;
 }
 

@@ -24,6 +24,8 @@ enum ttoken_kind {
     TT_LEFT,
     TT_RIGHT,
     TT_COMMA,
+    TT_OTHER, /* another printable character */
+    TT_FAULT, /* text says what is wrong; nothing follows */
     TT_END,
 };
 
@@ -34,9 +36,9 @@ struct ttoken {
     uint32_t col;  /* bytes since the line's start, 0-based: Go counts so */
 };
 
-/* All tokens, TT_END last; trim markers applied, comments dropped. */
-int ttokens_of(struct arena *a, struct str_view text, struct ttoken **ret, size_t *ret_n,
-               struct err *err);
+/* All tokens, TT_END or TT_FAULT last; trim markers applied, comments dropped.  What is wrong is
+ * told when the parser comes to it: an error further up is told first. */
+struct ttoken *ttokens_of(struct arena *a, struct str_view text);
 /* `template: line:1: ` and the reason. */
 int terr(struct err *err, uint32_t line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

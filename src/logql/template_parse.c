@@ -5,6 +5,8 @@
 #include "logql/template_ast.h"
 #include "logql/template_func.h"
 #include "logql/template_lex.h"
+#include "logql/values.h"
+#include "model/labels.h"
 
 enum { MAX_DEPTH = 100 }; /* of nested blocks and parentheses */
 
@@ -16,6 +18,7 @@ struct parser {
     struct str_view *vars; /* in scope */
     size_t n_vars, cap_vars;
     unsigned depth, range_depth;
+    uint32_t action_line; /* of the {{ we are in; 0 outside */
 };
 
 static struct ttoken *peek(struct parser *p)
@@ -26,8 +29,14 @@ static struct ttoken *peek(struct parser *p)
 static struct ttoken *next(struct parser *p)
 {
     struct ttoken *t = &p->tokens[p->at];
-    p->at += t->kind != TT_END;
+    p->at += t->kind != TT_END && t->kind != TT_FAULT;
     return t;
+}
+
+/* Of the token read last. */
+static uint32_t last_line(const struct parser *p)
+{
+    return p->tokens[p->at ? p->at - 1 : 0].line;
 }
 
 static void skip_blank(struct parser *p)
@@ -36,11 +45,48 @@ static void skip_blank(struct parser *p)
         p->at++;
 }
 
-static int unexpected(struct ttoken *t, const char *where, struct err *err)
+static bool is_keyword(struct str_view word)
 {
+    static const char *const WORDS[] = {"block", "break", "continue", "define", "else",     "end",
+                                        "if",    "range", "nil",      "with",   "template", NULL};
+    for (size_t i = 0; WORDS[i]; i++)
+        if (sv_eq(word, sv_of(WORDS[i])))
+            return true;
+    return false;
+}
+
+/* What the lexer found wrong. */
+static int tell_fault(struct parser *p, const struct ttoken *t, struct err *err)
+{
+    if (p->action_line == 0 || p->action_line == t->line)
+        return terr(err, t->line, "%.*s", SV_ARG(t->text));
+    bool ends_so = sv_ends_with(t->text, SV(" action"));
+    return terr(err, t->line, "%.*s%s started at line:%u", SV_ARG(t->text),
+                ends_so ? "" : " in action", p->action_line);
+}
+
+static int unexpected(struct parser *p, const struct ttoken *t, const char *where, struct err *err)
+{
+    enum { SHOWN_RUNES = 10 };
+    if (t->kind == TT_FAULT)
+        return tell_fault(p, t, err);
     if (t->kind == TT_END)
         return terr(err, t->line, "unexpected EOF");
-    return terr(err, t->line, "unexpected \"%.*s\" in %s", SV_ARG(t->text), where);
+    if (t->kind == TT_DOT || (t->kind == TT_IDENT && is_keyword(t->text)))
+        return terr(err, t->line, "unexpected <%.*s> in %s", SV_ARG(t->text), where);
+    CLEANUP(buf_deinit) struct buf shown = BUF_INIT;
+    struct str_view text = t->text;
+    bool cut = text.len > SHOWN_RUNES;
+    for (size_t n = 0, at = 0; cut && at < t->text.len && n <= SHOWN_RUNES; n++) {
+        uint32_t rune;
+        size_t width = utf8_decode(sv_from(t->text, at), &rune);
+        if (n == SHOWN_RUNES)
+            text = sv_sub(t->text, 0, at);
+        at += width ? width : 1;
+    }
+    go_quote(&shown, text);
+    return terr(err, t->line, "unexpected %.*s%s in %s", SV_ARG(buf_view(&shown)), cut ? "..." : "",
+                where);
 }
 
 static void declare(struct parser *p, struct str_view name)
@@ -116,31 +162,67 @@ static bool unquote(struct arena *a, struct str_view body, char quote, struct st
     return true;
 }
 
+/* One underscore between digits, or between the base and a digit. */
+static bool underscores_fit(struct str_view digits, bool prefixed)
+{
+    char before = prefixed ? '0' : '_';
+    for (size_t i = 0; i < digits.len; i++) {
+        char c = digits.p[i];
+        if (c == '_' && before == '_')
+            return false;
+        before = c;
+    }
+    return before != '_';
+}
+
+/* Go's integer literals; false when it is none or does not fit. */
+static bool integer_of(struct str_view text, int64_t *ret)
+{
+    bool negative = text.len && text.p[0] == '-';
+    struct str_view s =
+        text.len && (text.p[0] == '-' || text.p[0] == '+') ? sv_from(text, 1) : text;
+    unsigned base = 10;
+    if (s.len > 1 && s.p[0] == '0') {
+        char c = (char)(s.p[1] | 0x20);
+        base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
+        s = sv_from(s, c == 'x' || c == 'b' || c == 'o' ? 2 : 1);
+    }
+    uint64_t v = 0;
+    if (s.len == 0 || !underscores_fit(s, base != 10))
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.p[i], lower = (char)(c | 0x20);
+        unsigned d = c >= '0' && c <= '9'           ? (unsigned)(c - '0')
+                     : lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a' + 10)
+                                                    : 99;
+        if (c == '_')
+            continue;
+        if (d >= base || v > (UINT64_MAX - d) / base)
+            return false;
+        v = v * base + d;
+    }
+    if (v > (uint64_t)INT64_MAX + negative)
+        return false;
+    *ret = (int64_t)(negative ? 0 - v : v);
+    return true;
+}
+
 static int number_of(struct ttoken *t, struct tvalue *ret, struct err *err)
 {
-    char copy[64], *end;
-    size_t n = 0;
-    for (size_t i = 0; i < t->text.len && n < sizeof copy - 1; i++)
-        if (t->text.p[i] != '_')
-            copy[n++] = t->text.p[i];
-    copy[n] = '\0';
-    const char *digits = copy + (copy[0] == '+' || copy[0] == '-');
-    int base = digits[0] == '0' && (digits[1] | 0x20) == 'b'              ? 2
-               : digits[0] == '0' && (digits[1] | 0x20) == 'o'            ? 8
-               : digits[0] == '0' && digits[1] >= '0' && digits[1] <= '7' ? 8
-               : digits[0] == '0' && (digits[1] | 0x20) == 'x'            ? 16
-                                                                          : 10;
-    bool prefixed = base == 2 || (base == 8 && (digits[1] | 0x20) == 'o');
-    long long i = strtoll(prefixed ? digits + 2 : digits, &end, base);
-    if (*end == '\0' && n) {
-        *ret = tv_int(copy[0] == '-' ? -i : i);
-        ret->literal = true;
-        return 0;
+    int64_t i;
+    double f;
+    if (integer_of(t->text, &i)) {
+        *ret = tv_int(i);
+    } else if (number_parse(t->text, &f, NULL) == 0) {
+        bool whole = true;
+        for (size_t k = 0; k < t->text.len && whole; k++)
+            whole = !strchr(".eEpP", t->text.p[k]);
+        if (whole)
+            return terr(err, t->line, "integer overflow: \"%.*s\"", SV_ARG(t->text));
+        *ret = tv_float(f); /* 1e3 also goes where an int is wanted */
+    } else {
+        return terr(err, t->line, "illegal number syntax: \"%.*s\"", SV_ARG(t->text));
     }
-    double f = strtod(copy, &end);
-    if (*end || !n)
-        return terr(err, t->line, "bad number syntax: \"%.*s\"", SV_ARG(t->text));
-    *ret = tv_float(f);
     ret->literal = true;
     return 0;
 }
@@ -149,13 +231,15 @@ static int char_of(struct parser *p, struct ttoken *t, struct tvalue *ret, struc
 {
     struct str_view text;
     uint32_t c = 0;
-    bool ok = unquote(p->arena, sv_sub(t->text, 1, t->text.len - 2), '\'', &text);
+    bool ok = unquote(p->arena, sv_sub(t->text, 1, t->text.len - 2), '\'', &text) && text.len;
     size_t n = ok ? utf8_decode(text, &c) : 0;
-    if (ok && n == 0 && text.len == 1) {
+    if (ok && n == 0) { /* one byte, written as an escape */
         c = (unsigned char)text.p[0];
         n = 1;
     }
-    if (!ok || n == 0 || n != text.len)
+    if (!ok)
+        return terr(err, t->line, "invalid syntax");
+    if (n != text.len)
         return terr(err, t->line, "malformed character constant: %.*s", SV_ARG(t->text));
     *ret = tv_int(c);
     ret->literal = true;
@@ -211,13 +295,22 @@ static int parse_ident(struct parser *p, struct ttoken *t, struct targ *arg, str
     return 0;
 }
 
+static int unexpected_dot(const struct ttoken *t, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf shown = BUF_INIT;
+    go_quote(&shown, sv_sub(t->text, 0, 200));
+    return terr(err, t->line, "unexpected . after term %.*s", SV_ARG(buf_view(&shown)));
+}
+
 /* 1: an operand was read; 0: the next token is none. */
-static int parse_operand(struct parser *p, const char *where, struct targ *arg, struct err *err)
+static int parse_operand(struct parser *p, struct targ *arg, struct err *err)
 {
     struct ttoken *t = peek(p);
     int r = 0;
     switch (t->kind) {
     case TT_IDENT:
+        if (is_keyword(t->text) && !sv_eq(t->text, SV("nil")))
+            return 0;
         next(p);
         r = parse_ident(p, t, arg, err);
         break;
@@ -256,7 +349,7 @@ static int parse_operand(struct parser *p, const char *where, struct targ *arg, 
         arg->kind = TARG_PIPE;
         if (++p->depth > MAX_DEPTH)
             return terr(err, t->line, "nested more than %d deep", MAX_DEPTH);
-        r = parse_pipe(p, where, TT_RIGHT, &arg->pipe, err);
+        r = parse_pipe(p, "parenthesized pipeline", TT_RIGHT, &arg->pipe, err);
         p->depth--;
         break;
     default:
@@ -265,8 +358,8 @@ static int parse_operand(struct parser *p, const char *where, struct targ *arg, 
     if (r < 0)
         return r;
     if (peek(p)->kind == TT_FIELD) {
-        if (arg->kind == TARG_CONST || arg->kind == TARG_NIL)
-            return terr(err, t->line, "unexpected . after term \"%.*s\"", SV_ARG(t->text));
+        if (arg->kind == TARG_CONST || arg->kind == TARG_NIL || arg->kind == TARG_DOT)
+            return unexpected_dot(t, err);
         take_fields(p, arg);
     }
     struct ttoken *last = &p->tokens[p->at - 1];
@@ -274,8 +367,7 @@ static int parse_operand(struct parser *p, const char *where, struct targ *arg, 
     return 1;
 }
 
-static int parse_command(struct parser *p, const char *where, struct tcommand **ret,
-                         struct err *err)
+static int parse_command(struct parser *p, struct tcommand **ret, struct err *err)
 {
     struct tcommand *c = ARENA_NEW(p->arena, struct tcommand);
     struct targ *args = NULL;
@@ -285,14 +377,20 @@ static int parse_command(struct parser *p, const char *where, struct tcommand **
     for (;;) {
         skip_blank(p);
         struct targ arg = {0};
-        r = parse_operand(p, where, &arg, err);
-        if (r <= 0)
+        r = parse_operand(p, &arg, err);
+        if (r < 0)
             break;
-        args = mem_grow(args, &cap, c->n_args + 1, sizeof *args);
-        args[c->n_args++] = arg;
-        c->source = sv(start, (size_t)(arg.source.p + arg.source.len - start));
-        if (peek(p)->kind != TT_BLANK)
-            break;
+        if (r > 0) {
+            args = mem_grow(args, &cap, c->n_args + 1, sizeof *args);
+            args[c->n_args++] = arg;
+            c->source = sv(start, (size_t)(arg.source.p + arg.source.len - start));
+        }
+        enum ttoken_kind after = peek(p)->kind;
+        if (after == TT_BLANK)
+            continue;
+        if (after != TT_PIPE && after != TT_CLOSE && after != TT_RIGHT)
+            r = unexpected(p, peek(p), "operand", err);
+        break;
     }
     if (r >= 0 && c->n_args == 0)
         r = terr(err, peek(p)->line, "empty command");
@@ -305,35 +403,75 @@ static int parse_command(struct parser *p, const char *where, struct tcommand **
     return r < 0 ? r : 0;
 }
 
-/* $x :=   $i, $v :=   $x = ; nothing otherwise. */
+static void add_declared(struct parser *p, struct tpipe *pipe, struct str_view name)
+{
+    pipe->vars[pipe->n_vars++] = name;
+    declare(p, name);
+}
+
+/* $x :=   $i, $v :=   $x = ; nothing otherwise.  Whether an assigned variable exists shows when it
+ * is executed. */
 static int parse_declarations(struct parser *p, const char *where, struct tpipe *pipe,
                               struct err *err)
 {
-    size_t start = p->at;
-    struct str_view names[2];
-    size_t n = 0;
     for (;;) {
         skip_blank(p);
-        if (peek(p)->kind != TT_VARIABLE || n == 2)
-            break;
-        names[n++] = next(p)->text;
+        size_t start = p->at;
+        if (peek(p)->kind != TT_VARIABLE)
+            return 0;
+        struct str_view name = next(p)->text;
         skip_blank(p);
-        if (n == 1 && peek(p)->kind == TT_COMMA && !strcmp(where, "range"))
-            p->at++;
-        else
-            break;
+        enum ttoken_kind kind = peek(p)->kind;
+        if (kind == TT_DECLARE || kind == TT_ASSIGN) {
+            next(p);
+            pipe->assigns = kind == TT_ASSIGN;
+            add_declared(p, pipe, name);
+            return 0;
+        }
+        if (kind != TT_COMMA) {
+            p->at = start;
+            return 0;
+        }
+        next(p);
+        if (strcmp(where, "range") != 0 || pipe->n_vars == 1)
+            return terr(err, peek(p)->line, "too many declarations in %s", where);
+        add_declared(p, pipe, name);
+        skip_blank(p);
+        kind = peek(p)->kind;
+        if (kind != TT_VARIABLE && kind != TT_CLOSE && kind != TT_RIGHT)
+            return terr(err, peek(p)->line, "range can only initialize variables");
     }
-    enum ttoken_kind kind = peek(p)->kind;
-    if (n == 0 || (kind != TT_DECLARE && kind != TT_ASSIGN)) {
-        p->at = start;
-        return 0;
+}
+
+static bool starts_operand(enum ttoken_kind kind)
+{
+    switch (kind) {
+    case TT_IDENT:
+    case TT_FIELD:
+    case TT_DOT:
+    case TT_VARIABLE:
+    case TT_STRING:
+    case TT_RAW:
+    case TT_CHAR:
+    case TT_NUMBER:
+    case TT_LEFT:
+        return true;
+    default:
+        return false;
     }
-    next(p);
-    pipe->assigns = kind == TT_ASSIGN;
-    for (size_t i = 0; i < n; i++) {
-        if (pipe->assigns && !declared(p, names[i]))
-            return terr(err, peek(p)->line, "undefined variable \"%.*s\"", SV_ARG(names[i]));
-        pipe->vars[pipe->n_vars++] = names[i];
+}
+
+/* Only the first command may be a plain value. */
+static int check_pipe(struct parser *p, const struct tpipe *pipe, const char *where,
+                      struct err *err)
+{
+    const struct tcommand *c = pipe->commands;
+    if (!c)
+        return terr(err, peek(p)->line, "missing value for %s", where);
+    for (int stage = 2; (c = c->next); stage++) {
+        enum targ_kind kind = c->args[0].n_fields ? TARG_FIELD : c->args[0].kind;
+        if (kind == TARG_CONST || kind == TARG_NIL || kind == TARG_DOT)
+            return terr(err, peek(p)->line, "non executable command in pipeline stage %d", stage);
     }
     return 0;
 }
@@ -350,31 +488,21 @@ static int parse_pipe(struct parser *p, const char *where, enum ttoken_kind end,
     int r = parse_declarations(p, where, pipe, err);
     for (struct tcommand **at = &pipe->commands; r == 0; at = &(*at)->next) {
         skip_blank(p);
-        if (peek(p)->kind == end && at == &pipe->commands)
-            return terr(err, peek(p)->line, "missing value for %s",
-                        end == TT_RIGHT ? "parenthesized pipeline" : where);
-        r = parse_command(p, where, at, err);
-        if (r < 0)
-            break;
-        if (at != &pipe->commands) {
-            enum targ_kind kind = (*at)->args[0].kind;
-            if (kind == TARG_CONST || kind == TARG_NIL || kind == TARG_DOT)
-                return terr(err, peek(p)->line, "non executable command in pipeline stage 2");
-        }
-        skip_blank(p);
         struct ttoken *t = peek(p);
-        if (t->kind == TT_PIPE) {
+        if (t->kind == end) {
+            size_t bytes = (size_t)(t->text.p - first->text.p);
+            pipe->source = sv_trim(sv(first->text.p, bytes));
+            r = check_pipe(p, pipe, where, err);
             next(p);
-            continue;
+            return r;
         }
-        if (t->kind != end)
-            return unexpected(t, where, err);
-        pipe->source = sv(first->text.p, (size_t)(t->text.p - first->text.p));
-        next(p);
-        break;
+        if (!starts_operand(t->kind) ||
+            (t->kind == TT_IDENT && is_keyword(t->text) && !sv_eq(t->text, SV("nil"))))
+            return unexpected(p, t, where, err);
+        r = parse_command(p, at, err);
+        if (r == 0 && peek(p)->kind == TT_PIPE)
+            next(p);
     }
-    for (size_t i = 0; r == 0 && !pipe->assigns && i < pipe->n_vars; i++)
-        declare(p, pipe->vars[i]);
     return r;
 }
 
@@ -387,7 +515,7 @@ static int expect_close(struct parser *p, const char *where, struct err *err)
 {
     skip_blank(p);
     struct ttoken *t = next(p);
-    return t->kind == TT_CLOSE ? 0 : unexpected(t, where, err);
+    return t->kind == TT_CLOSE ? 0 : unexpected(p, t, where, err);
 }
 
 static int parse_branch(struct parser *p, enum tnode_kind kind, const char *word,
@@ -397,19 +525,20 @@ static int parse_branch(struct parser *p, enum tnode_kind kind, const char *word
 static int parse_else(struct parser *p, struct tnode *n, const char *word, struct err *err)
 {
     skip_blank(p);
-    bool chains =
-        peek(p)->kind == TT_IDENT && sv_eq(peek(p)->text, sv_of(word)) && n->kind != TNODE_RANGE;
-    if (chains) {
+    struct ttoken *t = peek(p);
+    bool again = t->kind == TT_IDENT && sv_eq(t->text, sv_of(word));
+    if (again && n->kind != TNODE_RANGE) {
         next(p);
         return parse_branch(p, n->kind, word, &n->otherwise, err); /* its {{end}} is ours */
     }
+    if (t->kind == TT_IDENT && sv_eq(t->text, SV("if")))
+        return unexpected(p, t, "input", err);
     int r = expect_close(p, "else", err);
     enum stop stop;
     if (r == 0)
         r = parse_list(p, &n->otherwise, &stop, err);
     if (r == 0 && stop != STOP_END)
-        r = terr(err, peek(p)->line,
-                 stop == STOP_ELSE ? "expected end; found {{else}}" : "unexpected EOF");
+        r = terr(err, last_line(p), "expected end; found {{else}}");
     return r;
 }
 
@@ -430,8 +559,6 @@ static int parse_branch(struct parser *p, enum tnode_kind kind, const char *word
     p->range_depth -= kind == TNODE_RANGE;
     if (r == 0 && stop == STOP_ELSE)
         r = parse_else(p, n, word, err);
-    else if (r == 0 && stop == STOP_EOF)
-        r = terr(err, peek(p)->line, "unexpected EOF");
     p->n_vars = scope;
     p->depth--;
     return r;
@@ -443,44 +570,93 @@ static int parse_name(struct parser *p, const char *where, struct str_view *ret,
     struct ttoken *t = next(p);
     struct tvalue v;
     if (t->kind != TT_STRING && t->kind != TT_RAW)
-        return unexpected(t, where, err);
+        return unexpected(p, t, where, err);
     int r = string_of(p, t, &v, err);
     if (r == 0)
         *ret = v.s;
     return r;
 }
 
-/* {{define "n"}}..{{end}}; {{block "n" pipe}}..{{end}} also calls it. */
-static int parse_definition(struct parser *p, bool block, struct tnode **ret, struct err *err)
+/* Nothing but blanks. */
+static bool is_empty(const struct tnode *n)
 {
-    struct tdefinition *d = ARENA_NEW(p->arena, struct tdefinition);
-    struct tnode *call = block ? ARENA_NEW(p->arena, struct tnode) : NULL;
-    const char *where = block ? "block clause" : "define clause";
-    int r = parse_name(p, where, &d->name, err);
-    if (r == 0 && block) {
-        call->kind = TNODE_CALL;
-        call->text = d->name;
-        r = parse_pipe(p, where, TT_CLOSE, &call->pipe, err);
-    } else if (r == 0) {
-        r = expect_close(p, where, err);
+    for (; n; n = n->next)
+        if (n->kind != TNODE_TEXT || sv_trim(n->text).len > 0)
+            return false;
+    return true;
+}
+
+/* A name is defined once, unless one of the definitions is empty. */
+static int add_definition(struct parser *p, struct str_view name, struct tnode *body,
+                          struct err *err)
+{
+    struct tdefinition *d = p->t->definitions;
+    while (d && !sv_eq(d->name, name))
+        d = d->next;
+    if (d && !is_empty(d->body) && !is_empty(body))
+        return terr(err, p->tokens[p->at - 1].line,
+                    "template: multiple definition of template \"%.*s\"",
+                    SV_ARG(sv_sub(name, 0, 200)));
+    if (d && !is_empty(d->body))
+        return 0;
+    if (!d) {
+        d = ARENA_NEW(p->arena, struct tdefinition);
+        d->name = name;
+        d->next = p->t->definitions;
+        p->t->definitions = d;
     }
-    struct str_view dollar = SV("$"), *outer = p->vars;
-    size_t n_outer = p->n_vars, cap_outer = p->cap_vars;
+    d->body = body;
+    return 0;
+}
+
+/* Its body sees no variable of ours and is in no range of ours. */
+static int parse_definition_body(struct parser *p, struct str_view name, const char *where,
+                                 struct err *err)
+{
+    struct parser outer = *p;
+    uint32_t header_line = last_line(p);
     p->vars = NULL;
-    p->n_vars = p->cap_vars = 0;
-    declare(p, dollar);
-    enum stop stop = STOP_END;
-    if (r == 0)
-        r = parse_list(p, &d->body, &stop, err);
+    p->n_vars = p->cap_vars = p->range_depth = 0;
+    p->action_line = 0;
+    declare(p, SV("$"));
+    struct tnode *body = NULL;
+    enum stop stop;
+    int r = p->depth < MAX_DEPTH ? parse_list(p, &body, &stop, err)
+                                 : terr(err, peek(p)->line, "nested more than %d deep", MAX_DEPTH);
     free(p->vars);
-    p->vars = outer;
-    p->n_vars = n_outer;
-    p->cap_vars = cap_outer;
+    p->vars = outer.vars;
+    p->n_vars = outer.n_vars;
+    p->cap_vars = outer.cap_vars;
+    p->range_depth = outer.range_depth;
     if (r == 0 && stop != STOP_END)
-        r = terr(err, peek(p)->line, "unexpected EOF");
-    d->next = p->t->definitions;
-    p->t->definitions = d;
-    *ret = call;
+        r = terr(err, where[0] == 'b' ? header_line : last_line(p), "unexpected {{else}} in %s",
+                 where);
+    return r < 0 ? r : add_definition(p, name, body, err);
+}
+
+/* {{define "n"}}..{{end}} */
+static int parse_define(struct parser *p, struct err *err)
+{
+    static const char WHERE[] = "define clause";
+    struct str_view name;
+    int r = parse_name(p, WHERE, &name, err);
+    if (r == 0)
+        r = expect_close(p, WHERE, err);
+    return r < 0 ? r : parse_definition_body(p, name, WHERE, err);
+}
+
+/* {{block "n" pipe}}..{{end}}: defines and calls. */
+static int parse_block(struct parser *p, struct tnode *n, struct err *err)
+{
+    static const char WHERE[] = "block clause";
+    n->kind = TNODE_CALL;
+    int r = parse_name(p, WHERE, &n->text, err);
+    if (r == 0)
+        r = parse_pipe(p, WHERE, TT_CLOSE, &n->pipe, err);
+    p->depth++;
+    if (r == 0)
+        r = parse_definition_body(p, n->text, WHERE, err);
+    p->depth--;
     return r;
 }
 
@@ -498,43 +674,15 @@ static int parse_call(struct parser *p, struct tnode *n, struct err *err)
 
 static int parse_loop_word(struct parser *p, struct tnode *n, bool breaks, struct err *err)
 {
-    const char *word = breaks ? "break" : "continue";
-    if (p->range_depth == 0)
-        return terr(err, peek(p)->line, "{{%s}} outside {{range}}", word);
     n->kind = breaks ? TNODE_BREAK : TNODE_CONTINUE;
-    return expect_close(p, word, err);
+    int r = expect_close(p, breaks ? "{{break}}" : "{{continue}}", err);
+    if (r == 0 && p->range_depth == 0)
+        r = terr(err, last_line(p), "{{%s}} outside {{range}}", breaks ? "break" : "continue");
+    return r;
 }
 
-/* After {{.  *ret stays NULL where nothing is to be executed. */
-static int parse_action(struct parser *p, struct tnode **ret, enum stop *stop, struct err *err)
+static int parse_plain_action(struct parser *p, struct tnode *n, struct err *err)
 {
-    skip_blank(p);
-    struct ttoken *t = peek(p);
-    struct str_view word = t->kind == TT_IDENT ? t->text : SV_EMPTY;
-    struct tnode *n = ARENA_NEW(p->arena, struct tnode);
-    size_t before = p->at++;
-    if (sv_eq(word, SV("if")))
-        return parse_branch(p, TNODE_IF, "if", ret, err);
-    if (sv_eq(word, SV("with")))
-        return parse_branch(p, TNODE_WITH, "with", ret, err);
-    if (sv_eq(word, SV("range")))
-        return parse_branch(p, TNODE_RANGE, "range", ret, err);
-    if (sv_eq(word, SV("define")) || sv_eq(word, SV("block")))
-        return parse_definition(p, word.p[0] == 'b', ret, err);
-    if (sv_eq(word, SV("end"))) {
-        *stop = STOP_END;
-        return expect_close(p, "end", err);
-    }
-    if (sv_eq(word, SV("else"))) {
-        *stop = STOP_ELSE;
-        return 0;
-    }
-    *ret = n;
-    if (sv_eq(word, SV("template")))
-        return parse_call(p, n, err);
-    if (sv_eq(word, SV("break")) || sv_eq(word, SV("continue")))
-        return parse_loop_word(p, n, word.p[0] == 'b', err);
-    p->at = before;
     n->kind = TNODE_ACTION;
     int r = parse_pipe(p, "command", TT_CLOSE, &n->pipe, err);
     struct tcommand *c = r == 0 ? n->pipe->commands : NULL;
@@ -544,51 +692,107 @@ static int parse_action(struct parser *p, struct tnode **ret, enum stop *stop, s
     return r;
 }
 
-/* Up to {{end}}, {{else or the end of the text. */
+/* After {{.  *ret stays NULL where nothing is to be executed. */
+static int parse_action(struct parser *p, struct tnode **ret, enum stop *stop, struct err *err)
+{
+    skip_blank(p);
+    struct ttoken *t = peek(p);
+    struct str_view word = t->kind == TT_IDENT && is_keyword(t->text) ? t->text : SV_EMPTY;
+    if (sv_eq(word, SV("end")) || sv_eq(word, SV("else"))) {
+        next(p);
+        *stop = word.p[1] == 'n' ? STOP_END : STOP_ELSE;
+        return *stop == STOP_END ? expect_close(p, "end", err) : 0;
+    }
+    static const char *const BRANCHES[] = {"if", "with", "range"};
+    static const enum tnode_kind KINDS[] = {TNODE_IF, TNODE_WITH, TNODE_RANGE};
+    for (size_t i = 0; i < 3; i++)
+        if (sv_eq(word, sv_of(BRANCHES[i]))) {
+            next(p);
+            return parse_branch(p, KINDS[i], BRANCHES[i], ret, err);
+        }
+    struct tnode *n = ARENA_NEW(p->arena, struct tnode);
+    *ret = n;
+    bool is_define = sv_eq(word, SV("define")), is_nil = sv_eq(word, SV("nil"));
+    if (word.len == 0 || is_define || is_nil)
+        return parse_plain_action(p, n, err);
+    next(p);
+    if (sv_eq(word, SV("block")))
+        return parse_block(p, n, err);
+    if (sv_eq(word, SV("template")))
+        return parse_call(p, n, err);
+    return parse_loop_word(p, n, word.p[0] == 'b', err);
+}
+
+/* One text or action, appended at *at.  *stop other than EOF: it was {{end}} or {{else. */
+static int parse_node(struct parser *p, struct tnode **at, enum stop *stop, struct err *err)
+{
+    struct ttoken *t = next(p);
+    *stop = STOP_EOF;
+    if (t->kind == TT_TEXT) {
+        *at = ARENA_NEW(p->arena, struct tnode);
+        (*at)->kind = TNODE_TEXT;
+        (*at)->text = t->text;
+        return 0;
+    }
+    if (t->kind != TT_OPEN)
+        return unexpected(p, t, "input", err);
+    p->action_line = t->line;
+    int r = parse_action(p, at, stop, err);
+    p->action_line = 0;
+    return r;
+}
+
+/* Up to {{end}} or {{else. */
 static int parse_list(struct parser *p, struct tnode **ret, enum stop *ret_stop, struct err *err)
 {
     struct tnode **at = ret;
     *at = NULL;
     for (;;) {
-        struct ttoken *t = next(p);
-        if (t->kind == TT_END) {
-            *ret_stop = STOP_EOF;
-            return 0;
-        }
-        if (t->kind == TT_TEXT) {
-            *at = ARENA_NEW(p->arena, struct tnode);
-            (*at)->kind = TNODE_TEXT;
-            (*at)->text = t->text;
-            at = &(*at)->next;
-            continue;
-        }
-        enum stop stop = STOP_EOF;
-        int r = parse_action(p, at, &stop, err);
-        if (r < 0)
+        int r = parse_node(p, at, ret_stop, err);
+        if (r < 0 || *ret_stop != STOP_EOF)
             return r;
-        if (stop != STOP_EOF) {
-            *ret_stop = stop;
-            return 0;
-        }
         if (*at)
             at = &(*at)->next;
     }
+}
+
+/* {{define is taken here only. */
+static bool take_define(struct parser *p)
+{
+    if (peek(p)->kind != TT_OPEN)
+        return false;
+    size_t at = p->at + 1;
+    at += p->tokens[at].kind == TT_BLANK;
+    if (p->tokens[at].kind != TT_IDENT || !sv_eq(p->tokens[at].text, SV("define")))
+        return false;
+    p->at = at + 1;
+    return true;
+}
+
+static int parse_top(struct parser *p, struct tnode **at, struct err *err)
+{
+    while (peek(p)->kind != TT_END) {
+        enum stop stop = STOP_EOF;
+        int r = take_define(p) ? parse_define(p, err) : parse_node(p, at, &stop, err);
+        if (r == 0 && stop != STOP_EOF)
+            r = terr(err, last_line(p),
+                     stop == STOP_END ? "unexpected {{end}}" : "unexpected {{else}}");
+        if (r < 0)
+            return r;
+        if (*at)
+            at = &(*at)->next;
+    }
+    return 0;
 }
 
 int template_parse(struct arena *a, struct str_view text, struct template **ret, struct err *err)
 {
     struct template *t = ARENA_NEW(a, struct template);
     struct parser p = {.arena = a, .t = t};
-    size_t n_tokens;
     t->text = text;
-    int r = ttokens_of(a, text, &p.tokens, &n_tokens, err);
+    p.tokens = ttokens_of(a, text);
     declare(&p, SV("$"));
-    enum stop stop = STOP_EOF;
-    if (r == 0)
-        r = parse_list(&p, &t->body, &stop, err);
-    if (r == 0 && stop != STOP_EOF)
-        r = terr(err, peek(&p)->line,
-                 stop == STOP_END ? "unexpected {{end}}" : "unexpected {{else}}");
+    int r = parse_top(&p, &t->body, err);
     free(p.vars);
     t->bare_field = t->body && !t->body->next && t->body->field.len;
     if (r == 0)

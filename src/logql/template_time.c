@@ -4,11 +4,6 @@
 #include "base/tz.h"
 #include "logql/template_func.h"
 
-static int64_t time_nanos(struct gotime t)
-{
-    return (int64_t)((uint64_t)t.sec * 1000000000u + (uint64_t)t.nsec);
-}
-
 static struct tvalue time_value(struct gotime t)
 {
     return (struct tvalue){.kind = TK_TIME, .t = t};
@@ -55,10 +50,12 @@ static int fn_to_date_in_zone(struct tcall *c, const struct tvalue *args, size_t
     return to_date(args[0].s, args[2].s, tz_find(args[1].s), ret);
 }
 
-static int epoch(struct tcall *c, const struct tvalue *v, int64_t divide_ns, struct tvalue *ret)
+static int epoch(struct tcall *c, const struct tvalue *args, int64_t unit_ns, struct tvalue *ret)
 {
-    int64_t units = divide_ns == 1000000000 ? v->t.sec : time_nanos(v->t) / divide_ns;
-    *ret = tv_string(arena_printf(c->arena, "%lld", (long long)units));
+    struct gotime t = args[0].t;
+    /* Nanoseconds of far years wrap round, as in Go. */
+    uint64_t n = (uint64_t)t.sec * (uint64_t)(1000000000 / unit_ns) + (uint64_t)(t.nsec / unit_ns);
+    *ret = tv_string(arena_printf(c->arena, "%lld", (long long)n));
     return 0;
 }
 

@@ -12,6 +12,8 @@ bool tv_truth(const struct tvalue *v)
     case TK_BOOL:
         return v->b;
     case TK_INT:
+    case TK_MONTH:
+    case TK_WEEKDAY:
         return v->i != 0;
     case TK_FLOAT:
         return v->f != 0;
@@ -25,6 +27,11 @@ bool tv_truth(const struct tvalue *v)
         return v->map.n != 0;
     }
     return false;
+}
+
+const char *tv_name(const struct tvalue *v)
+{
+    return v->kind == TK_MONTH ? GOTIME_MONTHS[v->i - 1] : GOTIME_DAYS[v->i];
 }
 
 const char *tv_type_name(const struct tvalue *v)
@@ -42,6 +49,10 @@ const char *tv_type_name(const struct tvalue *v)
         return "string";
     case TK_TIME:
         return "time.Time";
+    case TK_MONTH:
+        return "time.Month";
+    case TK_WEEKDAY:
+        return "time.Weekday";
     case TK_LIST:
         return "[]interface {}";
     case TK_MAP:
@@ -163,6 +174,10 @@ void tv_print(struct buf *out, const struct tvalue *v)
         break;
     case TK_STRING:
         buf_put(out, v->s);
+        break;
+    case TK_MONTH:
+    case TK_WEEKDAY:
+        buf_put(out, sv_of(tv_name(v)));
         break;
     case TK_TIME:
         gotime_format(out, v->t, SV("2006-01-02 15:04:05.999999999 -0700 MST"));

@@ -10,7 +10,18 @@
 #include "base/err.h"
 #include "logql/gotime.h"
 
-enum tkind { TK_NIL, TK_BOOL, TK_INT, TK_FLOAT, TK_STRING, TK_TIME, TK_LIST, TK_MAP };
+enum tkind {
+    TK_NIL,
+    TK_BOOL,
+    TK_INT,
+    TK_FLOAT,
+    TK_STRING,
+    TK_TIME,
+    TK_MONTH, /* of .Month: a number that prints as its name */
+    TK_WEEKDAY,
+    TK_LIST,
+    TK_MAP
+};
 
 struct tpair;
 struct tvalue {
@@ -18,9 +29,10 @@ struct tvalue {
     bool wide;    /* TK_INT: Go's int64, which does not go where an int is wanted */
     bool literal; /* a number written in the template: takes the type that is wanted */
     bool of_text; /* TK_MAP: map[string]string, whose missing keys are "" */
+    bool inside;  /* TK_NIL: a member or element, which must not be asked for fields */
     union {
         bool b;
-        int64_t i;
+        int64_t i; /* MONTH from 1, WEEKDAY from 0 (Sunday) too */
         double f;
         struct str_view s;
         struct gotime t;
@@ -67,6 +79,8 @@ static inline struct tvalue tv_time(struct gotime t)
 }
 
 bool tv_truth(const struct tvalue *v);
+/* Of MONTH and WEEKDAY: "November". */
+const char *tv_name(const struct tvalue *v);
 const char *tv_type_name(const struct tvalue *v); /* Go's: "string", "int64", "time.Time" */
 /* %v; nil is `<no value>` at the top and `<nil>` inside. */
 void tv_print(struct buf *out, const struct tvalue *v);

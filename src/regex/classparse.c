@@ -13,7 +13,7 @@ int parse_fail(struct parse_in *in, const char *what, struct str_view where)
 int parse_rune(struct parse_in *in, uint32_t *ret)
 {
     struct str_view rest = sv_from(in->pattern, in->at);
-    unsigned width = utf8_decode(rest.p, rest.len, ret);
+    unsigned width = rune_decode(rest.p, rest.len, ret);
     if (*ret == RUNE_BAD && width == 1)
         return parse_fail(in, "invalid UTF-8", rest);
     in->at += width;

@@ -152,7 +152,7 @@ static bool rune_literal(const struct node *n, char bytes[4], unsigned *ret_len,
     }
     if (rune == RUNE_BAD || (rune >= 0xd800 && rune < 0xe000))
         return false;
-    *ret_len = utf8_encode(rune, bytes);
+    *ret_len = rune_encode(rune, bytes);
     return true;
 }
 
@@ -182,7 +182,7 @@ static struct facts set_facts(struct arena *a, const struct rune_set *s)
     for (uint32_t i = 0; i < s->n; i++) {
         for (uint32_t r = s->r[i].lo; r <= s->r[i].hi; r++) {
             char bytes[4];
-            unsigned len = utf8_encode(r, bytes);
+            unsigned len = rune_encode(r, bytes);
             if (r < 0xd800 || r >= 0xe000)
                 v[n++].bytes = arena_copy(a, sv(bytes, len));
         }

@@ -158,7 +158,7 @@ static bool backtrack_from(struct walk *w, size_t from)
         if (backtrack_at(w, at))
             return true;
         uint32_t rune;
-        unsigned width = utf8_decode(w->text.p + at, w->text.len - at, &rune);
+        unsigned width = rune_decode(w->text.p + at, w->text.len - at, &rune);
         at += width ? width : 1;
     }
     return false;

@@ -83,7 +83,7 @@ static inline uint32_t prog_class_at(const struct prog *pr, const char *p, size_
         return pr->ascii_class[c];
     }
     uint32_t rune;
-    *ret_width = utf8_decode(p, len, &rune);
+    *ret_width = rune_decode(p, len, &rune);
     return prog_class_of_rune(pr, rune);
 }
 

@@ -17,7 +17,7 @@ static size_t name_len(struct str_view v)
     size_t at = 0;
     while (at < v.len) {
         uint32_t rune;
-        unsigned width = utf8_decode(v.p + at, v.len - at, &rune);
+        unsigned width = rune_decode(v.p + at, v.len - at, &rune);
         bool ok = rune < 0x80 ? is_name_byte((unsigned char)rune)
                               : unicode_in(rune, SV("L")) || unicode_in(rune, SV("Nd"));
         if (!ok)
@@ -119,7 +119,7 @@ static bool next_match(struct matches *m)
         m->from = end;
         if (start == end) {
             uint32_t rune;
-            unsigned width = utf8_decode(m->text.p + end, m->text.len - end, &rune);
+            unsigned width = rune_decode(m->text.p + end, m->text.len - end, &rune);
             m->from += width ? width : 1;
         }
         if (!touching)

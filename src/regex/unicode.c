@@ -41,7 +41,7 @@ static bool is_tail(unsigned char c)
     return (c & 0xc0) == 0x80;
 }
 
-unsigned utf8_decode(const char *text, size_t len, uint32_t *ret_rune)
+unsigned rune_decode(const char *text, size_t len, uint32_t *ret_rune)
 {
     const unsigned char *p = (const unsigned char *)text;
     *ret_rune = RUNE_BAD;
@@ -79,7 +79,7 @@ unsigned utf8_decode(const char *text, size_t len, uint32_t *ret_rune)
     return 1;
 }
 
-unsigned utf8_decode_last(const char *p, size_t len, uint32_t *ret_rune)
+unsigned rune_decode_last(const char *p, size_t len, uint32_t *ret_rune)
 {
     *ret_rune = RUNE_BAD;
     if (len == 0)
@@ -89,7 +89,7 @@ unsigned utf8_decode_last(const char *p, size_t len, uint32_t *ret_rune)
         if (is_tail((unsigned char)*start))
             continue;
         uint32_t r;
-        unsigned width = utf8_decode(start, back, &r);
+        unsigned width = rune_decode(start, back, &r);
         if (width != back)
             break;
         *ret_rune = r;
@@ -98,7 +98,7 @@ unsigned utf8_decode_last(const char *p, size_t len, uint32_t *ret_rune)
     return 1;
 }
 
-unsigned utf8_encode(uint32_t r, char *to)
+unsigned rune_encode(uint32_t r, char *to)
 {
     if (r < 0x80) {
         to[0] = (char)r;

@@ -38,8 +38,8 @@ bool unicode_in(uint32_t rune, struct str_view name);
 uint32_t unicode_fold_next(uint32_t r);
 
 /* Reads one rune; returns its width (0 at the end).  An invalid byte is RUNE_BAD, width 1. */
-unsigned utf8_decode(const char *p, size_t len, uint32_t *ret_rune);
+unsigned rune_decode(const char *p, size_t len, uint32_t *ret_rune);
 /* Reads the rune that ends at p + len, by the same rules as seen from the front. */
-unsigned utf8_decode_last(const char *p, size_t len, uint32_t *ret_rune);
+unsigned rune_decode_last(const char *p, size_t len, uint32_t *ret_rune);
 /* Writes 1 to 4 bytes, returns how many. */
-unsigned utf8_encode(uint32_t rune, char *to);
+unsigned rune_encode(uint32_t rune, char *to);

@@ -18,7 +18,7 @@ static inline bool is_utf8(struct str_view v)
 {
     for (size_t i = 0; i < v.len;) {
         uint32_t rune;
-        unsigned width = utf8_decode(v.p + i, v.len - i, &rune);
+        unsigned width = rune_decode(v.p + i, v.len - i, &rune);
         if (rune == RUNE_BAD)
             return false;
         i += width;

@@ -101,7 +101,7 @@ static void print_all(struct probe *p, struct str_view text)
         uint32_t rune;
         at = spans[1];
         if (empty)
-            at += at < text.len ? utf8_decode(text.p + at, text.len - at, &rune) : 1;
+            at += at < text.len ? rune_decode(text.p + at, text.len - at, &rune) : 1;
     }
     free(spans);
 }
