@@ -5,6 +5,8 @@
 #include "querier/lookup.h"
 #include "querier/query_limits.h"
 #include "querier/read_request.h"
+#include "querier/several.h"
+#include "querier/text_set.h"
 #include "wire/answer.h"
 
 enum { PIECE_BYTES = 64 << 10, MAX_GROUPS = 1000 };
@@ -125,10 +127,12 @@ static int prepare_series(struct read_request *r, struct err *err)
 
 /* --- run -------------------------------------------------------------------------------- */
 
-static struct lookup_ask ask_of(struct read_request *r, size_t tenant, size_t group)
+/* lookup_close() follows, whatever it returns. */
+static int open_lookup(struct read_request *r, size_t tenant, size_t group, struct lookup *l,
+                       struct err *err)
 {
     struct labels_state *s = r->state;
-    return (struct lookup_ask){
+    struct lookup_ask ask = {
         .parts = &r->q->parts,
         .tenant = r->tenants[tenant].name,
         .matchers = s->groups[group].v,
@@ -138,25 +142,55 @@ static struct lookup_ask ask_of(struct read_request *r, size_t tenant, size_t gr
         .control = &r->control,
         .arena = &r->arena,
     };
+    *l = (struct lookup){0};
+    int ret = 0;
+    if (r->n_tenants > 1)
+        ret = several_matchers(&r->arena, ask.matchers, ask.n_matchers, ask.tenant, &ask.matchers,
+                               &ask.n_matchers, err);
+    return ret < 0 ? ret : lookup_open(l, &ask, err);
 }
 
-static int find_texts(struct read_request *r, struct index_names *ret, struct err *err)
+static int find_texts(struct read_request *r, size_t tenant, struct index_names *to,
+                      struct err *err)
 {
     struct labels_state *s = r->state;
-    const struct lookup_ask ask = ask_of(r, 0, 0);
     struct lookup l;
-    int ret_ = lookup_open(&l, &ask, err);
-    if (ret_ == 0)
-        ret_ = s->name.p ? lookup_values(&l, s->name, ret, err) : lookup_names(&l, ret, err);
+    int ret = open_lookup(r, tenant, 0, &l, err);
+    if (ret == 0)
+        ret = s->name.p ? lookup_values(&l, s->name, to, err) : lookup_names(&l, to, err);
     lookup_close(&l);
-    return ret_;
+    return ret;
+}
+
+/* Of several tenants: joined, with the label that tells them apart. */
+static int find_texts_of_all(struct read_request *r, struct index_names *to, struct err *err)
+{
+    struct labels_state *s = r->state;
+    CLEANUP(text_set_deinit) struct text_set set = {0};
+    bool asks_tenants = s->name.p && sv_eq(s->name, SV(TENANT_LABEL));
+    for (size_t i = 0; i < r->n_tenants; i++) {
+        struct index_names one = {0};
+        int ret = find_texts(r, i, &one, err);
+        if (ret < 0)
+            return ret;
+        for (size_t k = 0; k < one.n && !asks_tenants; k++)
+            text_set_add(&set, one.v[k]);
+        if (asks_tenants)
+            text_set_add(&set, r->tenants[i].name);
+    }
+    if (!s->name.p)
+        text_set_add(&set, SV(TENANT_LABEL));
+    text_set_sorted(&set, &r->arena, &to->v, &to->n);
+    return 0;
 }
 
 static int run_texts(struct read_request *r, struct err *err)
 {
     struct labels_state *s = r->state;
     struct index_names names = {0};
-    int ret = s->is_outside ? 0 : find_texts(r, &names, err);
+    int ret = 0;
+    if (!s->is_outside)
+        ret = r->n_tenants > 1 ? find_texts_of_all(r, &names, err) : find_texts(r, 0, &names, err);
     if (ret < 0)
         return ret;
     struct buf body = BUF_INIT;
@@ -165,15 +199,30 @@ static int run_texts(struct read_request *r, struct err *err)
     return 0;
 }
 
-static int find_series(struct read_request *r, size_t group, struct err *err)
+static int find_series(struct read_request *r, size_t tenant, size_t group, struct series_set *to,
+                       struct err *err)
+{
+    struct lookup l;
+    int ret = open_lookup(r, tenant, group, &l, err);
+    if (ret == 0)
+        ret = lookup_series(&l, to, err);
+    lookup_close(&l);
+    return ret;
+}
+
+static int find_series_of_all(struct read_request *r, size_t group, struct err *err)
 {
     struct labels_state *s = r->state;
-    const struct lookup_ask ask = ask_of(r, 0, group);
-    struct lookup l;
-    int ret = lookup_open(&l, &ask, err);
-    if (ret == 0)
-        ret = lookup_series(&l, &s->set, err);
-    lookup_close(&l);
+    int ret = 0;
+    for (size_t i = 0; i < r->n_tenants && ret == 0; i++) {
+        struct series_set one;
+        series_set_init(&one);
+        ret = find_series(r, i, group, &one, err);
+        for (uint32_t k = 0; k < one.n && ret == 0; k++)
+            series_set_add(
+                &s->set, several_labels(&r->arena, series_set_labels(&one, k), r->tenants[i].name));
+        series_set_deinit(&one);
+    }
     return ret;
 }
 
@@ -203,7 +252,7 @@ static int run_series(struct read_request *r, struct err *err)
     series_set_init(&s->set);
     int ret = 0;
     for (size_t i = 0; i < s->n_groups && ret == 0 && !s->is_outside; i++)
-        ret = find_series(r, i, err);
+        ret = r->n_tenants > 1 ? find_series_of_all(r, i, err) : find_series(r, 0, i, &s->set, err);
     if (ret < 0)
         return ret;
     s->order = ARENA_ARRAY(&r->arena, uint32_t, s->set.n);
@@ -219,8 +268,8 @@ static int run_series(struct read_request *r, struct err *err)
 
 #define TEXTS_ENDPOINT(prepare_)                                                                   \
     {                                                                                              \
-        .lane = READ_LOOKUP, .state_bytes = sizeof(struct labels_state), .prepare = (prepare_),    \
-        .run = run_texts                                                                           \
+        .lane = READ_LOOKUP, .may_ask_several = true, .state_bytes = sizeof(struct labels_state),  \
+        .prepare = (prepare_), .run = run_texts                                                    \
     }
 static const struct read_endpoint names_endpoint = TEXTS_ENDPOINT(prepare_names);
 static const struct read_endpoint values_endpoint = TEXTS_ENDPOINT(prepare_values);
@@ -228,6 +277,7 @@ static const struct read_endpoint legacy_names_endpoint = TEXTS_ENDPOINT(prepare
 static const struct read_endpoint legacy_values_endpoint = TEXTS_ENDPOINT(prepare_legacy_values);
 static const struct read_endpoint series_endpoint = {
     .lane = READ_LOOKUP,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct labels_state),
     .prepare = prepare_series,
     .run = run_series,

@@ -11,11 +11,13 @@
 #include "querier/apis.h"
 #include "querier/blocked.h"
 #include "querier/log_answer.h"
+#include "querier/log_merge.h"
 #include "querier/metric_answer.h"
 #include "querier/query_estimate.h"
 #include "querier/query_limits.h"
 #include "querier/read_request.h"
 #include "querier/run.h"
+#include "querier/several.h"
 
 static const double latency_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60};
 static const double speed_bounds[] = {1e6, 1e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 5e9, 1e10};
@@ -34,6 +36,8 @@ struct query_state {
     bool is_drilldown;
     struct str_view tags;
     struct answer_options options;
+    struct log_part *parts; /* of tenants, where there are several */
+    size_t n_parts;
     struct log_result logs;
     bool has_logs;
     struct eval *eval;
@@ -48,6 +52,8 @@ static void deinit_state(void *state)
     struct query_state *s = state;
     if (s->has_logs)
         log_result_deinit(&s->logs);
+    for (size_t i = 0; i < s->n_parts; i++)
+        log_result_deinit(&s->parts[i].result);
     eval_free(s->eval);
 }
 
@@ -125,6 +131,8 @@ static int prepare_range(struct read_request *r, struct err *err)
         ret = prepare(r, err);
     if (ret < 0)
         return ret;
+    if (r->n_tenants > 1 && s->p.interval_ns > 0)
+        return err_set(err, ERR_INVALID, "interval is not supported over several tenants");
     if (!logql_is_metric(s->expr))
         read_encoding_flags(r, s);
     else if (is_aligned(r))
@@ -184,12 +192,12 @@ static int prepare_legacy(struct read_request *r, struct err *err)
 
 /* --- run -------------------------------------------------------------------------------- */
 
-static struct run run_of(struct read_request *r)
+static struct run run_of(struct read_request *r, size_t tenant)
 {
     return (struct run){
         .parts = &r->q->parts,
-        .tenant = r->tenants[0].name,
-        .limits = r->tenants[0].limits,
+        .tenant = r->tenants[tenant].name,
+        .limits = r->tenants[tenant].limits,
         .control = &r->control,
         .stats = &r->stats,
     };
@@ -202,9 +210,27 @@ static void end_stats(struct read_request *r, uint64_t n_entries)
     r->stats.total_entries_returned = (int64_t)n_entries;
 }
 
-static int run_logs(struct read_request *r, struct query_state *s, struct err *err)
+static int find_logs_of_all(struct read_request *r, struct query_state *s,
+                            const struct log_options *options, struct err *err)
 {
-    const struct run run = run_of(r);
+    s->parts = ARENA_ARRAY(&r->arena, struct log_part, r->n_tenants);
+    for (size_t i = 0; i < r->n_tenants; i++) {
+        const struct run run = run_of(r, i);
+        const struct logql_expr *expr;
+        s->parts[i].tenant = r->tenants[i].name;
+        int ret = several_expr(&r->arena, s->expr, r->tenants[i].name, &expr, err);
+        if (ret == 0)
+            ret = run_log(&run, &expr->log, options, &s->parts[i].result, err);
+        if (ret < 0)
+            return ret;
+        s->n_parts++;
+    }
+    s->has_logs = true;
+    return log_merge(s->parts, s->n_parts, options, &r->control, &s->logs, err);
+}
+
+static int find_logs(struct read_request *r, struct query_state *s, struct err *err)
+{
     const struct log_options options = {
         .start_ns = s->p.start_ns,
         .end_ns = s->p.end_ns,
@@ -214,17 +240,24 @@ static int run_logs(struct read_request *r, struct query_state *s, struct err *e
         .categorize = s->options.categorize,
     };
     if (s->is_outside)
-        s->logs = (struct log_result){0};
-    else {
-        int ret = run_log(&run, &s->expr->log, &options, &s->logs, err);
-        if (ret < 0)
-            return ret;
-    }
-    s->has_logs = true;
+        return 0;
+    if (r->n_tenants > 1)
+        return find_logs_of_all(r, s, &options, err);
+    const struct run run = run_of(r, 0);
+    int ret = run_log(&run, &s->expr->log, &options, &s->logs, err);
+    s->has_logs = ret == 0;
+    return ret;
+}
+
+static int run_logs(struct read_request *r, struct query_state *s, struct err *err)
+{
+    int ret = find_logs(r, s, err);
     s->options.kind = ANSWER_STREAMS;
-    int ret = log_answer_init(&s->out.log, &s->logs, &s->options, &r->stats, &r->control, err);
+    if (ret == 0)
+        ret = log_answer_init(&s->out.log, &s->logs, &s->options, &r->stats, &r->control, err);
     if (ret < 0)
         return ret;
+    s->has_logs = true;
     end_stats(r, s->logs.n_rows);
     read_reply_pull(r, ANSWER_TYPE_STREAMS, log_answer_pull, &s->out.log);
     return 0;
@@ -261,7 +294,7 @@ static uint64_t max_series_of(const struct read_request *r)
 static int run_metrics(struct read_request *r, struct query_state *s, struct err *err)
 {
     static const struct eval_result nothing;
-    const struct run run = run_of(r);
+    const struct run run = run_of(r, 0);
     const struct eval_grid grid = eval_grid_of(s->p.start_ns, s->p.end_ns, s->p.step_ns);
     const struct eval_options options = {
         .max_series = max_series_of(r), .partial = s->is_drilldown, .is_instant = s->is_instant};

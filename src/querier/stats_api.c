@@ -9,6 +9,7 @@
 #include "querier/lookup.h"
 #include "querier/query_limits.h"
 #include "querier/read_request.h"
+#include "querier/several.h"
 #include "querier/volume.h"
 #include "wire/answer.h"
 
@@ -176,10 +177,11 @@ static int prepare_volume_range(struct read_request *r, struct err *err)
 
 /* --- run -------------------------------------------------------------------------------- */
 
+/* lookup_close() follows, whatever it returns. */
 static int open_lookup(struct read_request *r, size_t tenant, struct lookup *l, struct err *err)
 {
     struct stats_state *s = r->state;
-    const struct lookup_ask ask = {
+    struct lookup_ask ask = {
         .parts = &r->q->parts,
         .tenant = r->tenants[tenant].name,
         .matchers = s->matchers,
@@ -189,7 +191,12 @@ static int open_lookup(struct read_request *r, size_t tenant, struct lookup *l, 
         .control = &r->control,
         .arena = &r->arena,
     };
-    return lookup_open(l, &ask, err);
+    *l = (struct lookup){0};
+    int ret = 0;
+    if (r->n_tenants > 1)
+        ret = several_matchers(&r->arena, ask.matchers, ask.n_matchers, ask.tenant, &ask.matchers,
+                               &ask.n_matchers, err);
+    return ret < 0 ? ret : lookup_open(l, &ask, err);
 }
 
 static int add_stats(struct read_request *r, size_t tenant, struct index_stats *sum,
@@ -291,12 +298,14 @@ static int run_volume(struct read_request *r, struct err *err)
 
 static const struct read_endpoint stats_endpoint = {
     .lane = READ_LOOKUP,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct stats_state),
     .prepare = prepare_stats,
     .run = run_stats,
 };
 static const struct read_endpoint volume_endpoint = {
     .lane = READ_LOOKUP,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct stats_state),
     .prepare = prepare_volume,
     .run = run_volume,
@@ -304,6 +313,7 @@ static const struct read_endpoint volume_endpoint = {
 };
 static const struct read_endpoint volume_range_endpoint = {
     .lane = READ_LOOKUP,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct stats_state),
     .prepare = prepare_volume_range,
     .run = run_volume,
