@@ -290,16 +290,31 @@ static uint64_t max_series_of(const struct read_request *r)
     return most;
 }
 
+static int find_metrics(struct read_request *r, struct query_state *s, const struct eval_grid *grid,
+                        const struct eval_options *options, const struct eval_result **ret,
+                        struct err *err)
+{
+    static const struct eval_result nothing;
+    *ret = &nothing;
+    if (s->is_outside)
+        return 0;
+    struct run *runs = ARENA_ARRAY(&r->arena, struct run, r->n_tenants);
+    for (size_t i = 0; i < r->n_tenants; i++)
+        runs[i] = run_of(r, i);
+    if (r->n_tenants > 1)
+        return run_metric_several(runs, r->n_tenants, s->expr, grid, options, &r->arena, &s->eval,
+                                  ret, err);
+    return run_metric(runs, s->expr, grid, options, &s->eval, ret, err);
+}
+
 /* The state lies in r's arena; what it points to as well, or it is its own. */
 static int run_metrics(struct read_request *r, struct query_state *s, struct err *err)
 {
-    static const struct eval_result nothing;
-    const struct run run = run_of(r, 0);
     const struct eval_grid grid = eval_grid_of(s->p.start_ns, s->p.end_ns, s->p.step_ns);
     const struct eval_options options = {
         .max_series = max_series_of(r), .partial = s->is_drilldown, .is_instant = s->is_instant};
-    const struct eval_result *res = &nothing;
-    int ret = s->is_outside ? 0 : run_metric(&run, s->expr, &grid, &options, &s->eval, &res, err);
+    const struct eval_result *res;
+    int ret = find_metrics(r, s, &grid, &options, &res, err);
     if (ret < 0)
         return ret;
     if (res->partial)
@@ -319,7 +334,10 @@ static int check_bytes_read(struct read_request *r, const struct query_state *s,
     for (size_t i = 0; i < r->n_tenants && limit_bytes > 0; i++) {
         const struct estimate_ask ask = {&r->q->parts, r->tenants[i].name, s->p.start_ns,
                                          s->p.end_ns, &r->control};
-        int ret = query_estimate(&ask, s->expr, &n_bytes, err);
+        const struct logql_expr *expr = s->expr;
+        int ret = r->n_tenants > 1 ? several_expr(&r->arena, s->expr, ask.tenant, &expr, err) : 0;
+        if (ret == 0)
+            ret = query_estimate(&ask, expr, &n_bytes, err);
         if (ret < 0)
             return ret;
     }
@@ -355,6 +373,7 @@ static void count_query(struct read_request *r, int status)
 
 static const struct read_endpoint range_endpoint = {
     .lane = READ_QUERY,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct query_state),
     .prepare = prepare_range,
     .run = run_query,
@@ -363,6 +382,7 @@ static const struct read_endpoint range_endpoint = {
 };
 static const struct read_endpoint instant_endpoint = {
     .lane = READ_QUERY,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct query_state),
     .prepare = prepare_instant,
     .run = run_query,
@@ -371,6 +391,7 @@ static const struct read_endpoint instant_endpoint = {
 };
 static const struct read_endpoint legacy_endpoint = {
     .lane = READ_QUERY,
+    .may_ask_several = true,
     .state_bytes = sizeof(struct query_state),
     .prepare = prepare_legacy,
     .run = run_query,

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "querier/several.h"
 #include "querier/window.h"
 
 enum { PAGE_STEPS = 64 };
@@ -289,9 +290,20 @@ static int merge_series(struct range_leaf *l, uint32_t to, const struct range_le
 
 int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err)
 {
+    return range_leaf_merge_tenant(l, from, SV_EMPTY, err);
+}
+
+int range_leaf_merge_tenant(struct range_leaf *l, struct range_leaf *from, struct str_view tenant,
+                            struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena scratch = ARENA_INIT;
     int r = 0;
     for (uint32_t i = 0; i < from->n_series && r == 0; i++) {
-        uint32_t to = series_set_add_encoded(&l->set, from->set.v[i].encoded);
+        arena_clear(&scratch);
+        uint32_t to =
+            tenant.len
+                ? series_set_add(&l->set, several_labels(&scratch, from->set.v[i].labels, tenant))
+                : series_set_add_encoded(&l->set, from->set.v[i].encoded);
         if ((r = cover_set(l, err)) == 0)
             r = merge_series(l, to, from, &from->series[i], err);
     }

