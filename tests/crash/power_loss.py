@@ -12,7 +12,7 @@ import time
 import shim as s
 from book import Book, Clients, Push, problems, send
 from disk import CHOICES, Disk
-from scene import errors_in_log, metric, revive, start
+from scene import errors_in_log, metric, rebuild_index, revive, start
 
 EVENTS = {s.SYNC, s.SYNC_FAILED, s.RENAME, s.UNLINK, s.CREATE, s.MKDIR, s.RMDIR, s.LINK, s.TRUNCATE, s.ALLOCATE}
 
@@ -125,6 +125,9 @@ class Image:
         return again
 
     def check(self, choose):
+        if (self.where / "disk/data/catalog/data.mdb").exists() and choose.random() < 0.1:
+            rebuild_index(self.where)
+            self.choice += ", index rebuilt"
         server = start(self.where)
         try:
             self.check_server(server, choose)

@@ -5,12 +5,14 @@ import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
+import yaml
+
 from book import LIMITS
-from halogi import Server, merged
-from shim import Shim
+from halogi import BINARY, Server, merged
 
 # Heads of 4 MB spill after a few hundred pushes or half a second, local segments merge at once.
 BUSY = {
@@ -34,16 +36,23 @@ def folder(name):
     shutil.rmtree(made)
 
 
+def settings(where, config=None):
+    return merged(merged(BUSY, {"common": {"path_prefix": str(where / "disk" / "data")}}), config or {})
+
+
 def start(where, config=None, shim=None, wait=True):
     """A server with its data in <where>/disk/data, watched by the shim if there is one."""
     where = pathlib.Path(where)
     (where / "disk").mkdir(parents=True, exist_ok=True)
-    settings = merged(merged(BUSY, {"common": {"path_prefix": str(where / "disk" / "data")}}), config or {})
-    return Server(settings, where, shim.env if shim else None, wait)
+    return Server(settings(where, config), where, shim.env if shim else None, wait)
 
 
-def watched(where):
-    return Shim(where)
+def rebuild_index(where):
+    """No server runs on it.  Catalog and index are made again from the segments alone."""
+    (where / "rebuild.yaml").write_text(yaml.safe_dump(settings(where)))
+    done = subprocess.run([BINARY, "rebuild-index", f"-config.file={where}/rebuild.yaml"], capture_output=True,
+                          text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def metric(server, name):

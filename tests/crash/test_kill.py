@@ -4,7 +4,6 @@ CRASH_KILLS: how many (200 is the long run); CRASH_SEED: another course of event
 import os
 import random
 import shutil
-import subprocess
 import time
 
 import scene
@@ -35,6 +34,22 @@ def die_and_come_back(server, clients, choose):
         server.start()
 
 
+def check_rebuilt(where, server, book, numbers):
+    """A copy of the folder as a kill left it, with its catalog and index made again."""
+    server.kill()
+    copy = where / "copy"
+    shutil.copytree(where / "disk", copy / "disk")
+    scene.rebuild_index(copy)
+    rebuilt = scene.start(copy)
+    try:
+        check(rebuilt, book, clients=numbers)
+    finally:
+        rebuilt.process.kill()
+        rebuilt.process.wait()
+    shutil.rmtree(copy)
+    server.start()
+
+
 def one_generation(server, book, generation, n_kills, choose):
     numbers = range(generation * N_CLIENTS, (generation + 1) * N_CLIENTS)
     with Clients(book, server, numbers, f"{SEED}/{generation}") as clients, Reader(book, server, SEED) as reader:
@@ -45,7 +60,9 @@ def one_generation(server, book, generation, n_kills, choose):
                 flush(server)
                 check(server, book, clients=numbers)
             clients.go_on()
+        time.sleep(0.3)
         clients.hold()
+        check_rebuilt(server.folder, server, book, numbers)
         check(server, book, clients=numbers)
     return reader.n_checks
 
