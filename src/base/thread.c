@@ -12,14 +12,15 @@
 #include "base/bytes.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_BYTES (1 << 20) /* instrumented frames are several times larger */
+#define STACK_BYTES (8 << 20) /* instrumented frames are several times larger */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STACK_BYTES (1 << 20)
+#define STACK_BYTES (8 << 20)
 #endif
 #endif
 #ifndef STACK_BYTES
-#define STACK_BYTES (256 << 10)
+#define STACK_BYTES (2 << 20) /* a query may nest 2000 levels; what is not touched costs nothing   \
+                               */
 #endif
 
 static void must(int r)
