@@ -15,7 +15,7 @@ import scene
 import shim as s
 from book import Book, Clients, Gate, Client, check, send
 
-FAULTS = int(os.environ.get("CRASH_FAULTS", "6"))
+FAULTS = int(os.environ.get("CRASH_FAULTS", "2"))
 SEED = os.environ.get("CRASH_SEED") or str(time.time_ns())
 
 

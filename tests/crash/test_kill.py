@@ -10,7 +10,7 @@ import scene
 from book import Book, Clients, Reader, check
 from scene import errors_in_log, metric, revive
 
-KILLS = int(os.environ.get("CRASH_KILLS", "10"))
+KILLS = int(os.environ.get("CRASH_KILLS", "8"))
 SEED = os.environ.get("CRASH_SEED") or str(time.time_ns())
 KILLS_OF_A_GENERATION = 10  # then other clients, so that checks stay quick
 N_CLIENTS = 4

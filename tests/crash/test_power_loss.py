@@ -9,7 +9,7 @@ import pytest
 import power_loss
 import scene
 
-IMAGES = int(os.environ.get("CRASH_IMAGES", "40"))
+IMAGES = int(os.environ.get("CRASH_IMAGES", "24"))
 SEED = os.environ.get("CRASH_SEED") or str(time.time_ns())
 PER_RUN = 40
 
