@@ -10,7 +10,12 @@
 
 #include "base/bytes.h"
 
-enum { DENSE_ONE_IN = 4 };
+enum {
+    DENSE_ONE_IN = 4,
+    /* A search for a string is some twenty times faster than a regex. */
+    MOST_CLAUSES = 3,
+    MOST_LITERALS = 8, /* of a clause */
+};
 
 static size_t words_of(uint32_t n_rows)
 {
@@ -249,6 +254,23 @@ void scan_contains(const struct chunk_lines *lines, const struct substr_needle *
     keep_found(rows, &found, keep);
 }
 
+/* Drops rows without the strings that every match contains. */
+static void keep_candidates(const struct chunk_lines *lines, const struct regex_literals *l,
+                            struct row_set *rows)
+{
+    struct substr_needle needles[MOST_LITERALS];
+    for (size_t i = 0; i < l->n_clauses && i < MOST_CLAUSES; i++) {
+        const struct regex_clause *c = &l->clauses[i];
+        if (c->n_any > MOST_LITERALS)
+            continue;
+        for (size_t k = 0; k < c->n_any; k++)
+            substr_init(&needles[k], c->any[k].bytes, c->any[k].fold ? SUBSTR_FOLD : SUBSTR_EXACT);
+        scan_contains(lines, needles, c->n_any, SCAN_KEEP_MATCHING, rows);
+        for (size_t k = 0; k < c->n_any; k++)
+            substr_deinit(&needles[k]);
+    }
+}
+
 struct regex_search {
     const struct regex *re;
     struct regex_scratch *scratch;
@@ -281,11 +303,14 @@ void scan_regex(const struct chunk_lines *lines, bool chunk_has_newline, const s
     assert(rows->n_rows == lines->rows);
     struct regex_search search = {re, scratch};
     CLEANUP(row_set_deinit) struct row_set found = ROW_SET_INIT;
+    CLEANUP(row_set_deinit) struct row_set wanted = ROW_SET_INIT;
     row_set_reset(&found, rows->n_rows);
+    row_set_copy(&wanted, rows);
+    keep_candidates(lines, regex_literals(re), &wanted);
     if (chunk_has_newline)
-        each_line(lines, rows, line_matches, &search, &found);
+        each_line(lines, &wanted, line_matches, &search, &found);
     else
-        search_spans(lines, rows, search_regex, &search, &found);
+        search_spans(lines, &wanted, search_regex, &search, &found);
     keep_found(rows, &found, keep);
 }
 
