@@ -12,9 +12,11 @@
 #include <stdatomic.h>
 #include <xxhash.h>
 
+#include "chunk/head_pages.h"
+
 enum {
     PAGE_SHIFT = 20,
-    PAGE_BYTES = 1 << PAGE_SHIFT,
+    PAGE_BYTES = HEAD_PAGE_BYTES,
     PAGES_PER_TABLE = 1024,
     MAX_TABLES = 1024, /* 1 TiB in all */
     STREAMS_PER_TABLE = 256,
@@ -22,6 +24,7 @@ enum {
     ENTRY_BYTES = 32,
     RECENT_SETS = 1024, /* direct-mapped cache of metadata records */
 };
+_Static_assert(PAGE_BYTES == 1 << PAGE_SHIFT, "a position is a page number and an offset");
 _Static_assert((RECENT_SETS & (RECENT_SETS - 1)) == 0, "masked");
 
 struct entry_record {
@@ -42,7 +45,7 @@ struct sm_record {
 struct stream_state {
     _Atomic uint64_t newest;
     /* Readers look at these three after `newest`: what they find covers every entry up to it. */
-    _Atomic uint64_t n_entries_x2; /* low bit: out of order */
+    _Atomic uint64_t n_entries_x2; /* low bit: some entry was older than max_ts_ns */
     _Atomic int64_t min_ts_ns, max_ts_ns;
     uint64_t line_bytes, sm_bytes; /* the writer's */
 };
@@ -64,8 +67,11 @@ struct head {
     uint64_t end;
     char *room; /* where `end` points to, room_bytes of it free */
     size_t room_bytes;
-    char **allocations;
-    size_t n_allocations, cap_allocations;
+    struct head_pages *source; /* NULL: the system */
+    char **pages;
+    size_t n_pages, cap_pages;
+    char **large; /* of records over a page */
+    size_t n_large, cap_large;
     uint64_t line_bytes, n_entries;
     uint32_t max_stream;
     struct recent_set recent[RECENT_SETS];
@@ -78,9 +84,15 @@ static void add_mem(struct head *h, size_t bytes)
 
 struct head *head_new(void)
 {
+    return head_new_in(NULL);
+}
+
+struct head *head_new_in(struct head_pages *pages)
+{
     struct head *h = mem_zalloc(1, sizeof *h);
+    h->source = pages ? head_pages_ref(pages) : NULL;
     h->page_tables = mem_zalloc(MAX_TABLES, sizeof *h->page_tables);
-    h->stream_tables = mem_zalloc(MAX_STREAM_TABLES, sizeof *h->stream_tables);
+    h->stream_tables = head_map(MAX_STREAM_TABLES * sizeof *h->stream_tables);
     h->end = PAGE_BYTES; /* page 0 stays empty: position 0 is no record's */
     add_mem(h, sizeof *h + MAX_TABLES * sizeof *h->page_tables);
     return h;
@@ -90,16 +102,23 @@ void head_free(struct head *h)
 {
     if (!h)
         return;
-    for (size_t i = 0; i < h->n_allocations; i++)
-        free(h->allocations[i]);
-    free(h->allocations);
+    for (size_t i = 0; i < h->n_pages; i++)
+        if (h->source)
+            head_pages_give(h->source, h->pages[i]);
+        else
+            head_unmap(h->pages[i], PAGE_BYTES);
+    free(h->pages);
+    head_pages_unref(h->source);
+    for (size_t i = 0; i < h->n_large; i++)
+        free(h->large[i]);
+    free(h->large);
     for (size_t i = 0; i < MAX_TABLES; i++)
         free(h->page_tables[i]);
     free(h->page_tables);
     uint32_t tables = h->max_stream / STREAMS_PER_TABLE + 1;
     for (uint32_t i = 0; i < tables && i < MAX_STREAM_TABLES; i++)
         free(atomic_load_explicit(&h->stream_tables[i], memory_order_relaxed));
-    free(h->stream_tables);
+    head_unmap(h->stream_tables, MAX_STREAM_TABLES * sizeof *h->stream_tables);
     free(h);
 }
 
@@ -121,14 +140,24 @@ static void *record_at(const struct head *h, uint64_t position)
            (position & (PAGE_BYTES - 1));
 }
 
+static char *take_page(struct head *h)
+{
+    h->pages = mem_grow(h->pages, &h->cap_pages, h->n_pages + 1, sizeof *h->pages);
+    char *p = h->source ? head_pages_take(h->source) : head_map(PAGE_BYTES);
+    return h->pages[h->n_pages++] = p;
+}
+
+static char *take_large(struct head *h, size_t bytes)
+{
+    h->large = mem_grow(h->large, &h->cap_large, h->n_large + 1, sizeof *h->large);
+    return h->large[h->n_large++] = mem_alloc(bytes);
+}
+
 /* Opens room for a record of `bytes` at a page start. */
 static void new_page(struct head *h, size_t bytes)
 {
     size_t size = bytes > PAGE_BYTES ? bytes : PAGE_BYTES;
-    char *p = mem_alloc(size);
-    h->allocations =
-        mem_grow(h->allocations, &h->cap_allocations, h->n_allocations + 1, sizeof *h->allocations);
-    h->allocations[h->n_allocations++] = p;
+    char *p = size == PAGE_BYTES ? take_page(h) : take_large(h, size);
     add_mem(h, size);
     uint64_t page = (h->end + PAGE_BYTES - 1) >> PAGE_SHIFT;
     for (size_t at = 0; at < size; at += PAGE_BYTES)
@@ -196,21 +225,20 @@ static const struct stream_state *stream_of_reader(const struct head *h, uint32_
     return t ? &t[stream % STREAMS_PER_TABLE] : NULL;
 }
 
-static void count_entry(struct head *h, struct stream_state *s, const struct entry *e,
-                        uint64_t newest)
+/* Times never fell exactly as long as each new one reached the latest so far, so the entry before,
+ * somewhere in cold memory, need not be looked at. */
+static void count_entry(struct head *h, struct stream_state *s, const struct entry *e)
 {
     uint64_t n_x2 = LOAD(s->n_entries_x2);
     if (n_x2 == 0) {
         STORE(s->min_ts_ns, e->ts_ns);
         STORE(s->max_ts_ns, e->ts_ns);
+    } else if (e->ts_ns >= LOAD(s->max_ts_ns)) {
+        STORE(s->max_ts_ns, e->ts_ns);
     } else {
-        const struct entry_record *last = record_at(h, newest);
-        if (e->ts_ns < last->ts_ns)
-            n_x2 |= 1;
+        n_x2 |= 1;
         if (e->ts_ns < LOAD(s->min_ts_ns))
             STORE(s->min_ts_ns, e->ts_ns);
-        if (e->ts_ns > LOAD(s->max_ts_ns))
-            STORE(s->max_ts_ns, e->ts_ns);
     }
     STORE(s->n_entries_x2, n_x2 + 2);
     s->line_bytes += e->line.len;
@@ -234,7 +262,7 @@ uint64_t head_append(struct head *h, uint32_t stream, const struct entry *e)
     r->stream = stream;
     if (e->line.len)
         memcpy(r->line, e->line.p, e->line.len);
-    count_entry(h, s, e, newest);
+    count_entry(h, s, e);
     atomic_store_explicit(&s->newest, position, memory_order_release);
     return h->end;
 }

@@ -14,8 +14,11 @@
 #include "model/entry.h"
 
 struct head;
+struct head_pages; /* chunk/head_pages.h */
 
 struct head *head_new(void);
+/* Takes its pages from there and leaves them there; holds a reference. */
+struct head *head_new_in(struct head_pages *pages);
 void head_free(struct head *h);
 
 /* Copies line and metadata.  `stream` is the caller's dense stream number.  Returns the position
