@@ -76,7 +76,7 @@ void ingest_new_head_locked(struct ingester *in, uint64_t first_lsn)
 {
     uint64_t number = in->spilling.g ? in->spilling.g->number + 1 : in->n_spilled + 1;
     in->active = (struct ingest_head){.first_lsn = first_lsn};
-    in->active.g = generation_new(head_new(), number, head_gone, in);
+    in->active.g = generation_new(head_new_in(in->head_pages), number, head_gone, in);
     charge_active_locked(in);
     struct views_change change = {.set_heads = true};
     if (in->spilling.g)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "chunk/head.h"
+#include "chunk/head_pages.h"
 #include "chunk/segment.h"
 #include "ingester/recent.h"
 #include "ingester/state.h"
@@ -101,6 +102,7 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     mutex_init(&in->dead_mu);
     cond_init(&in->changed);
     in->streams = streams_new();
+    in->head_pages = head_pages_new(deps->ledger, conf->head_max_bytes);
     in->spill_writer = segment_writer_new();
     mutex_lock(&in->mu);
     ingest_new_head_locked(in, catalog_covered_lsn(deps->catalog));
@@ -166,6 +168,7 @@ void ingester_close(struct ingester *in)
     generation_unref(in->spilling.g);
     streams_free(in->streams);
     segment_writer_free(in->spill_writer);
+    head_pages_unref(in->head_pages);
     buf_deinit(&in->wal_folder);
     cond_deinit(&in->changed);
     leftovers_deinit(&in->dead);

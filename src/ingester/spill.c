@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "chunk/head_pages.h"
 #include "chunk/segment.h"
 #include "ingester/gather.h"
 #include "ingester/state.h"
@@ -317,6 +318,7 @@ static void housekeeping(struct spiller *s, int64_t now_ns)
     }
     if (now_ns >= s->next_evict_ns) {
         evict_idle(s->in);
+        head_pages_trim(s->in->head_pages);
         s->next_evict_ns = now_ns + s->in->conf.flush_check_period_ns;
     }
 }

@@ -12,6 +12,7 @@
 #include "store/view.h"
 
 struct flush_request;
+struct head_pages;     /* chunk/head_pages.h */
 struct segment_writer; /* chunk/segment.h */
 
 enum ingester_state { INGESTER_RECOVERING, INGESTER_READY, INGESTER_FAILED, INGESTER_STOPPING };
@@ -96,6 +97,7 @@ struct ingester {
 
     struct thread recover_thread, spill_thread, flush_thread;
     struct segment_writer *spill_writer; /* owned by the spill thread */
+    struct head_pages *head_pages;       /* fixed at init */
 };
 
 /* --- ingest.c --- */
