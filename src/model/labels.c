@@ -30,6 +30,17 @@ struct str_view labels_get(struct labels l, struct str_view name)
     return (struct str_view){NULL, 0};
 }
 
+bool labels_is_name(struct str_view name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.p[i], lower = c | 0x20;
+        bool letter = c == '_' || (unsigned char)(lower - 'a') < 26;
+        if (!letter && (i == 0 || (unsigned char)(c - '0') >= 10))
+            return false;
+    }
+    return name.len > 0;
+}
+
 /* Few labels are the rule. */
 static void insertion_sort(struct label *v, size_t n)
 {

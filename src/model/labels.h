@@ -41,7 +41,11 @@ void labels_print(struct buf *out, struct labels l);
 /* Go's strconv.Quote: what labels_print writes around a value. */
 void go_quote(struct buf *out, struct str_view text);
 
+/* [A-Za-z_][A-Za-z0-9_]*: what LogQL can name. */
+bool labels_is_name(struct str_view name);
+
 /* Push label text `{a="b", c=`d`}`: sorts, drops empty values; duplicates are kept so that the
- * caller can name them.  ERR_INVALID with Loki's text on a syntax error. */
+ * caller can name them.  Names may be quoted, but must be names.  ERR_INVALID with Loki's text on a
+ * syntax error. */
 int labels_parse(struct arena *a, struct str_view text, struct label **ret, size_t *ret_n,
                  struct err *err);

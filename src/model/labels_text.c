@@ -244,8 +244,9 @@ static int add_label(struct parser *p, struct str_view name, struct str_view val
 {
     if (value.len == 0)
         return 0; /* an empty label is an absent one */
-    if (name.len == 0)
-        return fail_at(p, p->token.at, "invalid label name: \"\"");
+    if (!labels_is_name(name))
+        return fail_at(p, p->token.at, "invalid label name: \"%.*s\"",
+                       SV_ARG(sv_sub(name, 0, 100)));
     if (p->n == LABELS_MAX_PAIRS)
         return err_set(p->err, ERR_INVALID, "more than %d labels", LABELS_MAX_PAIRS);
     if (p->n == p->cap) {

@@ -76,17 +76,6 @@ static int skip_unknown(struct decoder *d)
 
 /* --- labels ----------------------------------------------------------------------------- */
 
-static bool is_label_name(struct str_view name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i], lower = c | 0x20;
-        bool letter = c == '_' || (unsigned char)(lower - 'a') < 26;
-        if (!letter && (i == 0 || (unsigned char)(c - '0') >= 10))
-            return false;
-    }
-    return name.len > 0;
-}
-
 /* Strings as they read, other values as their text. */
 static int read_label(struct decoder *d, struct str_view name)
 {
@@ -115,7 +104,7 @@ static int keep_labels(struct decoder *d)
         return wrong(d, "too many labels");
     bool names_ok = true;
     for (size_t i = 0; i < n; i++)
-        names_ok &= is_label_name(v[i].name);
+        names_ok &= labels_is_name(v[i].name);
     labels_sort(v, n, NULL);
     for (size_t i = 0; i < n; i++)
         if (i + 1 == n || !sv_eq(v[i].name, v[i + 1].name))

@@ -169,6 +169,7 @@ static void test_label_text_is_read_as_prometheus_reads_it(void **state)
     assert_parses(SV("{a=\"gr\xc3\xbc\xc3\x9f\"}"), "{a=\"gr\xc3\xbc\xc3\x9f\"}");
     assert_parses(SV("{a=\"x\" # a comment }\n}"), "{a=\"x\"}");
     assert_parses(SV("up{a=\"b\"}"), "{__name__=\"up\", a=\"b\"}");
+    assert_parses(SV("{\"a\"=\"b\",'c'=`d`}"), "{a=\"b\", c=\"d\"}");
     assert_parses(SV("{_a1=\"b\",A=\"c\"}"), "{A=\"c\", _a1=\"b\"}");
 }
 
@@ -197,6 +198,8 @@ static void test_errors_of_label_text_name_line_and_column(void **state)
     assert_fails(SV("{a=\"x\" b=\"y\"}"), "1:8: parse error: unexpected identifier \"b\" in label "
                                           "set, expected \",\" or \"}\"");
     assert_fails(SV("{a=\"x\"}}"), "1:8: parse error: unexpected \"}\"");
+    assert_fails(SV("{\"a b\"=\"x\"}"), "1:8: parse error: invalid label name: \"a b\"");
+    assert_fails(SV("{''=\"x\"}"), "1:5: parse error: invalid label name: \"\"");
     assert_fails(SV("{\xff}"), "1:2: parse error: unexpected character inside braces: '\\xff'");
 }
 
