@@ -306,7 +306,6 @@ static void test_hostile_patterns_take_linear_time(void **state)
 
 static void test_patterns_that_explode_are_refused_or_compile_soon(void **state)
 {
-    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(buf_deinit)
     struct buf big_class = BUF_INIT, words = BUF_INIT, deep = BUF_INIT, folded = BUF_INIT;
     buf_put_u8(&big_class, '[');

@@ -114,7 +114,6 @@ static void test_the_level_comes_from_the_best_source(void **state)
 
 static void test_metadata_is_normalised_and_counted_as_sent(void **state)
 {
-    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct push_policy p = bare_policy();
     assert_one(&p, "\"a\":\"b\"", "x",
                "{\"z\":\"1\",\"trace.id\":\"7\",\"empty\":\"\",\"9l\":\"n\",\"trace-id\":\"8\"}",
