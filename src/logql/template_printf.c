@@ -213,7 +213,7 @@ static void put_hex_float(struct buf *out, double f, const struct spec *sp)
 static bool format_float(struct buf *out, const struct spec *sp, double f)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-    if (sp->verb > 127 || !strchr("vbeEfFgGxX", (int)sp->verb))
+    if (sp->verb == 0 || sp->verb > 127 || !strchr("vbeEfFgGxX", (int)sp->verb))
         return false;
     bool special = !isfinite(f);
     if (!signbit(f) && (sp->plus || sp->space) && !isnan(f))
@@ -377,8 +377,8 @@ static void format_value(struct buf *out, const struct spec *sp, const struct tv
         break;
     case TK_MONTH:
     case TK_WEEKDAY:
-        ok = strchr("vsqxX", (int)sp->verb) ? format_string(out, sp, sv_of(tv_name(v)))
-                                            : format_integer(out, sp, v->i);
+        ok = sp->verb && strchr("vsqxX", (int)sp->verb) ? format_string(out, sp, sv_of(tv_name(v)))
+                                                        : format_integer(out, sp, v->i);
         break;
     case TK_LIST:
     case TK_MAP:
