@@ -19,6 +19,7 @@ LIMITS = {"ingestion_rate_mb": 10000, "ingestion_burst_size_mb": 10000, "per_str
           "max_query_series": 100_000}
 ASK = {"X-Loki-Response-Encoding-Flags": "categorize-labels", "Accept-Encoding": "identity"}
 N_TENANTS, N_PARTS = 2, 3
+DAY_NS = 24 * 3600 * NS
 
 
 class Line(NamedTuple):
@@ -40,6 +41,12 @@ class Push:
         return self.acked_at is not None and self.acked_at <= place
 
 
+def begin_of_times():
+    """A second before the last midnight, so that lines fall into two periods; or a minute ago."""
+    now = time.time_ns()
+    return random.choice([now - 60 * NS, now // DAY_NS * DAY_NS - NS])
+
+
 class Book:
     """place(): a number that only rises; a push acknowledged at a place must survive what comes
     after it."""
@@ -47,7 +54,7 @@ class Book:
     def __init__(self, place=None, base_ns=None):
         counter = itertools.count(1)
         self.place = place or (lambda: next(counter))
-        self.base_ns = base_ns or time.time_ns() - 60 * NS
+        self.base_ns = base_ns or begin_of_times()
         self.pushes = []  # appended by clients only
         self.complaints = []
 
@@ -168,6 +175,10 @@ class Client(threading.Thread):
         padding = "%x" % self.random.getrandbits(8 * n_bytes) if n_bytes else ""
         return Line(ts_ns, self.order, f"c{self.number} {self.order} ü {padding}")
 
+    def huge_push(self):
+        """Over 8 MiB: the log does not keep such a body as it came, but in pieces."""
+        return self.write_down({part: [self.next_line(part, 100_000) for _ in range(24)] for part in range(2)})
+
     def next_push(self):
         parts = {}
         big = self.random.random() < self.big_share
@@ -175,6 +186,9 @@ class Client(threading.Thread):
             n_lines = self.random.choice([1, 1, 2, 5, 20])
             n_bytes = 20_000 if big else self.random.choice([0, 20, 60, 300])
             parts[part] = [self.next_line(part, n_bytes) for _ in range(n_lines)]
+        return self.write_down(parts)
+
+    def write_down(self, parts):
         headers, encode = self.random.choice(ENCODINGS)
         body = encode(self.number, parts, self.random.random() < 0.3)
         push = Push(self.number, parts, "/loki/api/v1/push", {**headers, "X-Scope-OrgID": tenant_of(self.number)},

@@ -4,16 +4,18 @@ the disks that power loss there may leave, and starts a server on each.
 
     CRASH_IMAGES=1000 CRASH_SEED=7 pytest tests/crash/test_power_loss.py"""
 import bisect
+import copy
 import pathlib
 import random
 import shutil
 import time
 
 import shim as s
-from book import Book, Clients, Push, problems, send
+from book import Book, Client, Clients, Push, problems, send
 from disk import CHOICES, Disk
 from scene import errors_in_log, metric, rebuild_index, revive, start
 
+HUGE_CLIENT = 1000
 EVENTS = {s.SYNC, s.SYNC_FAILED, s.RENAME, s.UNLINK, s.CREATE, s.MKDIR, s.RMDIR, s.LINK, s.TRUNCATE, s.ALLOCATE}
 
 
@@ -25,7 +27,7 @@ class Run:
         self.records = shim.records()
 
 
-def act(server, shim, choose):
+def act(server, shim, choose, huge):
     """One thing that happens while clients push."""
     what = choose.random()
     if what < 0.5:
@@ -41,6 +43,8 @@ def act(server, shim, choose):
         server.restart()
     elif what < 0.8:
         server.post("/flush", b"", {"X-Scope-OrgID": "tenant0"})
+    elif what < 0.85:
+        send(huge.book, server.url, huge.huge_push())
     else:
         time.sleep(choose.random())
 
@@ -67,12 +71,13 @@ def record(where, seed, seconds, n_clients=4, first_client=0, book=None, prepare
     book = book or Book()
     book.place = lambda: shim.seq
     server = start(where, shim=shim)
+    huge = Client(book, HUGE_CLIENT + first_client, None, None, seed)
     try:
         end = time.monotonic() + seconds
         with Clients(book, server, range(first_client, first_client + n_clients), seed):
             while time.monotonic() < end:
                 time.sleep(choose.random() * 0.3)
-                act(server, shim, choose)
+                act(server, shim, choose, huge)
         server.kill()
     finally:
         server.process.kill()
@@ -171,14 +176,14 @@ class Retried(Book):
             if p.sent_at <= place:
                 q = Push(p.client, p.parts, p.path, p.headers, p.body, 0)
                 q.acked_at = 0 if p.acked_by(place) or id(p) in again else None
-                q.late = not p.acked_by(place)
+                q.late = p.late or not p.acked_by(place)
                 self.pushes.append(q)
 
 
 def images(run, n, seed):
     """Builds one after the other; the folder of one is gone when the next comes."""
     choose = random.Random(seed)
-    disk, applied = run.begin, 0
+    disk, applied = copy.deepcopy(run.begin), 0
     for k, (at, choice) in enumerate(instants(run, n, choose)):
         for r in run.records[applied:at]:
             disk.apply(r, CHOICES[choice](choose))
@@ -193,3 +198,13 @@ def images(run, n, seed):
 def check_images(run, n, seed):
     for image, choose in images(run, n, seed):
         image.check(choose)
+
+
+def next_life(run, seed, seconds):
+    """The power comes back: a run that begins with what one image of this run holds."""
+    for image, _ in images(run, 1, seed):
+        where = pathlib.Path(run.where) / f"next{seed}".replace("/", "-")
+        shutil.copytree(image.where, where)
+        book = Retried(run.book, image.place, [])
+        first = 10 + max(p.client for p in book.pushes if p.client < HUGE_CLIENT) if book.pushes else 0
+        return record(where, seed, seconds, first_client=first, book=book)

@@ -19,7 +19,7 @@ BUSY = {
     "auth_enabled": True,
     "limits_config": LIMITS,
     "ingester": {"head_max_bytes": "4MB", "head_max_age": "500ms", "flush_local_bytes": "200KB",
-                 "flush_local_age": "1s", "flush_check_period": "100ms", "chunk_idle_period": "2s"},
+                 "flush_local_age": "1s", "flush_object_bytes": "200KB", "flush_check_period": "100ms", "chunk_idle_period": "2s"},
 }
 
 

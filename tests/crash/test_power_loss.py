@@ -20,7 +20,10 @@ def test_power_loss_takes_nothing_that_was_acknowledged(n):
         print(f"CRASH_SEED={SEED}")
         run = power_loss.record(where, f"{SEED}/{n}", seconds=3 if IMAGES <= PER_RUN else 8)
         assert sum(p.acked_at is not None for p in run.book.pushes) > 20
-        power_loss.check_images(run, min(PER_RUN, IMAGES - n * PER_RUN), f"{SEED}/{n}/images")
+        n_images = min(PER_RUN, IMAGES - n * PER_RUN)
+        power_loss.check_images(run, n_images - n_images // 4, f"{SEED}/{n}/images")
+        again = power_loss.next_life(run, f"{SEED}/{n}/again", seconds=2)
+        power_loss.check_images(again, n_images // 4, f"{SEED}/{n}/again/images")
 
 
 def test_a_disk_that_lies_about_syncs_is_found_out():
