@@ -383,7 +383,7 @@ int eval_run(struct eval *e, const struct eval_result **ret, struct err *err)
             r = charge_sets(e, &charged, err);
     if (r < 0)
         return r;
-    if (!e->keeps_order || !e->options.is_instant)
+    if (e->result.n_series > 1 && (!e->keeps_order || !e->options.is_instant))
         qsort(e->result.series, e->result.n_series, sizeof *e->result.series, by_series_labels);
     *ret = &e->result;
     return 0;
