@@ -41,6 +41,8 @@ const struct conf_row ingester_conf_rows[] = {
         "When a push is answered: fdatasync (on stable storage), interval or none (written)"),
     ROW(wal_sync_interval_ns, "wal.sync_interval", CONF_DURATION, "100ms",
         "Time between syncs with wal.sync: interval"),
+    ROW(wal_file_bytes, "wal.file_size", CONF_SIZE, "16MB",
+        "Size of the log's files, used in turn; 256KB to 16MB"),
     ROW(flush_on_shutdown, "wal.flush_on_shutdown", CONF_BOOL, "false",
         "Write everything to objects before the process ends"),
     ROW(disk_full_threshold, "wal.disk_full_threshold", CONF_FLOAT, "0.9",
@@ -67,6 +69,11 @@ static int check_conf(const struct ingester_conf *c, struct err *err)
     if (strcmp(s, "fdatasync") != 0 && strcmp(s, "interval") != 0 && strcmp(s, "none") != 0)
         return err_set(err, ERR_INVALID,
                        "ingester.wal.sync: '%s' is none of fdatasync, interval, none", s);
+    uint64_t file = c->wal_file_bytes;
+    if (file != 0 && (file < (256 << 10) || file > (16 << 20)))
+        return err_set(err, ERR_INVALID,
+                       "ingester.wal.file_size: %llu is not within 256KB and 16MB",
+                       (unsigned long long)file);
     if (c->head_max_bytes < (1 << 20))
         return err_set(err, ERR_INVALID, "ingester.head_max_bytes: %llu is less than 1MB",
                        (unsigned long long)c->head_max_bytes);

@@ -33,6 +33,7 @@ struct ingester_conf {
     const char *wal_dir;          /* below common.path_prefix unless absolute */
     const char *wal_sync;         /* fdatasync, interval, none */
     int64_t wal_sync_interval_ns;
+    uint64_t wal_file_bytes; /* of one file of the log, 256 KiB to 16 MiB; 0: 16 MiB */
     bool wal_enabled, flush_on_shutdown;
     double disk_full_threshold; /* used share of the disk from which pushes get 503 */
 };

@@ -145,6 +145,7 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
                                   .installation = in->installation,
                                   .sync = sync_mode(&in->conf),
                                   .sync_interval_ns = in->conf.wal_sync_interval_ns,
+                                  .file_bytes = in->conf.wal_file_bytes,
                                   .show = show};
     struct wal *wal = NULL;
     int r = wal_open(&wal, &options, replayed, err);

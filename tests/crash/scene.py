@@ -14,12 +14,14 @@ import yaml
 from book import LIMITS
 from halogi import BINARY, Server, merged
 
-# Heads of 4 MB spill after a few hundred pushes or half a second, local segments merge at once.
+# Heads of 4 MB spill after a few hundred pushes or half a second, local segments merge at once, and
+# the log's files are small, so that each is used again and again.
 BUSY = {
     "auth_enabled": True,
     "limits_config": LIMITS,
     "ingester": {"head_max_bytes": "4MB", "head_max_age": "500ms", "flush_local_bytes": "200KB",
-                 "flush_local_age": "1s", "flush_object_bytes": "200KB", "flush_check_period": "100ms", "chunk_idle_period": "2s"},
+                 "flush_local_age": "1s", "flush_object_bytes": "200KB", "flush_check_period": "100ms", "chunk_idle_period": "2s",
+                 "wal": {"file_size": "256KB"}},
 }
 
 
