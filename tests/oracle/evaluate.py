@@ -69,6 +69,10 @@ class MatchError(Exception):
     pass
 
 
+class Ambiguous(Exception):
+    """More than one answer is right."""
+
+
 def unwrap(spec, x):
     """The sample, None for a line without the label; sets the error on a bad value."""
     name, convert = spec
@@ -364,6 +368,8 @@ def label_replace(vector, dst, replacement, src, regex):
             labels.pop(dst, None)
             if text:
                 labels[dst] = text
+        if key_of(labels) in out:
+            raise Ambiguous
         out[key_of(labels)] = value
     return out
 

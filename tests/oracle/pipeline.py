@@ -253,7 +253,7 @@ def label_filter(tree, x):
 
 
 class Fault(Exception):
-    pass
+    """The line breaks off; the argument, if there is one: in the value of that member."""
 
 
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S)
@@ -347,7 +347,10 @@ def members(text, at=0):
         if name is None:
             raise Fault
         at = BLANK.match(text, at + 1).end()
-        kind, value, at = value_at(text, at)
+        try:
+            kind, value, at = value_at(text, at)
+        except Fault:
+            raise Fault(name) from None
         yield name, kind, value
         at = BLANK.match(text, at).end()
         if text[at:at + 1] == "}":
@@ -418,29 +421,30 @@ def elements(text):
     return items
 
 
+def step_into(kind, text, step):
+    """(kind, text) of a member or element, or None; a Fault when it is there and broken."""
+    if kind == "object" and isinstance(step, str):
+        try:
+            return next(((k, v) for name, k, v in members(text) if name == step), None)
+        except Fault as fault:
+            if fault.args == (step,):
+                raise
+            return None
+    if kind == "array" and isinstance(step, int):
+        items = elements(text)
+        return items[step] if step < len(items) else None
+    return None
+
+
 def follow(text, path):
     """(kind, text) of what the path leads to, or None."""
-    kind, value = ("object" if text[0] == "{" else "array"), text
+    found = ("object" if text[0] == "{" else "array", text)
     for step in path:
-        if kind == "object" and isinstance(step, str):
-            found = None
-            for name, k, v in members(value):
-                if name == step:
-                    found = (k, v)
-                    break
-        elif kind == "array" and isinstance(step, int):
-            items = elements(value)
-            found = items[step] if step < len(items) else None
-        else:
-            found = None
-        if found is None:
-            return None
-        kind, value = found
-    return kind, value
+        found = found and step_into(*found, step)
+    return found
 
 
 def do_json_paths(stage, x, need):
-    """Only for lines that are whole: which broken ones yield what is not told here."""
     if x.line == "":
         return
     if x.line[0] not in '{["':
@@ -451,6 +455,7 @@ def do_json_paths(stage, x, need):
         try:
             found = follow(x.line, path) if x.line[0] != '"' else None
         except Fault:
+            x.fail("JSONParserErr")
             found = None
         if found is None:
             missing.append(name)

@@ -102,6 +102,8 @@ func fold(first int64, rest []int64, f func(a, b int64) int64) int64 {
 	return first
 }
 
+var decimals = regexp.MustCompile(`^([+-]?\d+)\.\d*$`)
+
 // The variadic ones take anything in the server; the generator gives them whole numbers only.
 func whole(v interface{}) int64 {
 	switch t := v.(type) {
@@ -112,7 +114,7 @@ func whole(v interface{}) int64 {
 	case float64:
 		return int64(t)
 	}
-	n, err := strconv.ParseInt(fmt.Sprint(v), 0, 64)
+	n, err := strconv.ParseInt(decimals.ReplaceAllString(fmt.Sprint(v), "$1"), 0, 64)
 	if err != nil {
 		return 0
 	}
