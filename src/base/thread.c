@@ -19,8 +19,8 @@
 #endif
 #endif
 #ifndef STACK_BYTES
-#define STACK_BYTES (2 << 20) /* a query may nest 2000 levels; what is not touched costs nothing   \
-                               */
+/* A query may nest 2000 levels.  What is not touched costs nothing. */
+#define STACK_BYTES (2 << 20)
 #endif
 
 static void must(int r)
