@@ -1,81 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Position = page number << 20 | offset; positions only grow.  A record never crosses a page; one
- * over a page's size gets an allocation of its own that stands behind several page numbers.
- * Entry:     0 u64 position of the stream's entry before, 0 none;  8 i64 ts;  16 u64 metadata
- *            record, 0 none;  24 u32 line bytes;  28 u32 stream;  32 line, padded to 8.
- * Metadata:  0 u32 bytes;  4 encoded labels, padded to 8.
- * A record is written before the release store of its stream's newest position, and page pointers
- * before the records in them, so whoever loads that position with acquire sees it all. */
-#include "chunk/head.h"
+/* The layout stands in head_impl.h. */
+#include "chunk/head_impl.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <xxhash.h>
-
-#include "chunk/head_pages.h"
-
-enum {
-    PAGE_SHIFT = 20,
-    PAGE_BYTES = HEAD_PAGE_BYTES,
-    PAGES_PER_TABLE = 1024,
-    MAX_TABLES = 1024, /* 1 TiB in all */
-    STREAMS_PER_TABLE = 256,
-    MAX_STREAM_TABLES = 1 << 18,
-    ENTRY_BYTES = 32,
-    RECENT_SETS = 1024, /* direct-mapped cache of metadata records */
-};
-_Static_assert(PAGE_BYTES == 1 << PAGE_SHIFT, "a position is a page number and an offset");
-_Static_assert((RECENT_SETS & (RECENT_SETS - 1)) == 0, "masked");
-
-struct entry_record {
-    uint64_t prev;
-    int64_t ts_ns;
-    uint64_t sm;
-    uint32_t line_bytes;
-    uint32_t stream;
-    char line[];
-};
-_Static_assert(sizeof(struct entry_record) == ENTRY_BYTES, "as the table above says");
-
-struct sm_record {
-    uint32_t bytes;
-    char encoded[];
-};
-
-struct stream_state {
-    _Atomic uint64_t newest;
-    /* Readers look at these three after `newest`: what they find covers every entry up to it. */
-    _Atomic uint64_t n_entries_x2; /* low bit: some entry was older than max_ts_ns */
-    _Atomic int64_t min_ts_ns, max_ts_ns;
-    uint64_t line_bytes, sm_bytes; /* the writer's */
-};
-/* The writer is alone and publishes by `newest`, so nothing here needs an order of its own. */
-#define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
-#define STORE(field, v) atomic_store_explicit(&(field), (v), memory_order_relaxed)
-
-struct recent_set {
-    uint64_t hash, position;
-};
-
-struct head {
-    _Atomic uint64_t visible;
-    _Atomic uint64_t mem_bytes;
-    /* Written by the writer before any position in them can be seen. */
-    char ***page_tables;                           /* [MAX_TABLES][PAGES_PER_TABLE] */
-    _Atomic(struct stream_state *) *stream_tables; /* [MAX_STREAM_TABLES][STREAMS_PER_TABLE] */
-    /* Owned by the writer. */
-    uint64_t end;
-    char *room; /* where `end` points to, room_bytes of it free */
-    size_t room_bytes;
-    struct head_pages *source; /* NULL: the system */
-    char **pages;
-    size_t n_pages, cap_pages;
-    char **large; /* of records over a page */
-    size_t n_large, cap_large;
-    uint64_t line_bytes, n_entries;
-    uint32_t max_stream;
-    struct recent_set recent[RECENT_SETS];
-};
 
 static void add_mem(struct head *h, size_t bytes)
 {
@@ -98,20 +26,22 @@ struct head *head_new_in(struct head_pages *pages)
     return h;
 }
 
+static void free_block(struct head *h, const struct head_block *b)
+{
+    if (h->source && b->bytes == PAGE_BYTES)
+        head_pages_give(h->source, b->p);
+    else
+        head_unmap(b->p, b->bytes);
+}
+
 void head_free(struct head *h)
 {
     if (!h)
         return;
-    for (size_t i = 0; i < h->n_pages; i++)
-        if (h->source)
-            head_pages_give(h->source, h->pages[i]);
-        else
-            head_unmap(h->pages[i], PAGE_BYTES);
-    free(h->pages);
+    for (size_t i = 0; i < h->n_blocks; i++)
+        free_block(h, &h->blocks[i]);
+    free(h->blocks);
     head_pages_unref(h->source);
-    for (size_t i = 0; i < h->n_large; i++)
-        free(h->large[i]);
-    free(h->large);
     for (size_t i = 0; i < MAX_TABLES; i++)
         free(h->page_tables[i]);
     free(h->page_tables);
@@ -133,36 +63,20 @@ static void set_page(struct head *h, uint64_t page, char *p)
     h->page_tables[table][page % PAGES_PER_TABLE] = p;
 }
 
-static void *record_at(const struct head *h, uint64_t position)
-{
-    uint64_t page = position >> PAGE_SHIFT;
-    return h->page_tables[page / PAGES_PER_TABLE][page % PAGES_PER_TABLE] +
-           (position & (PAGE_BYTES - 1));
-}
-
-static char *take_page(struct head *h)
-{
-    h->pages = mem_grow(h->pages, &h->cap_pages, h->n_pages + 1, sizeof *h->pages);
-    char *p = h->source ? head_pages_take(h->source) : head_map(PAGE_BYTES);
-    return h->pages[h->n_pages++] = p;
-}
-
-static char *take_large(struct head *h, size_t bytes)
-{
-    h->large = mem_grow(h->large, &h->cap_large, h->n_large + 1, sizeof *h->large);
-    return h->large[h->n_large++] = mem_alloc(bytes);
-}
-
 /* Opens room for a record of `bytes` at a page start. */
 static void new_page(struct head *h, size_t bytes)
 {
     size_t size = bytes > PAGE_BYTES ? bytes : PAGE_BYTES;
-    char *p = size == PAGE_BYTES ? take_page(h) : take_large(h, size);
+    char *p = h->source && size == PAGE_BYTES ? head_pages_take(h->source) : head_map(size);
     add_mem(h, size);
+    if (h->n_blocks)
+        h->blocks[h->n_blocks - 1].used_bytes = (size_t)(h->room - h->blocks[h->n_blocks - 1].p);
     uint64_t page = (h->end + PAGE_BYTES - 1) >> PAGE_SHIFT;
     for (size_t at = 0; at < size; at += PAGE_BYTES)
         set_page(h, page + (at >> PAGE_SHIFT), p + at);
     h->end = page << PAGE_SHIFT;
+    h->blocks = mem_grow(h->blocks, &h->cap_blocks, h->n_blocks + 1, sizeof *h->blocks);
+    h->blocks[h->n_blocks++] = (struct head_block){.p = p, .position = h->end, .bytes = size};
     h->room = p;
     h->room_bytes = size;
 }
@@ -185,17 +99,17 @@ static uint64_t intern_sm(struct head *h, struct str_view sm)
 {
     if (sm.len == 0)
         return 0;
-    assert(sm.len <= UINT32_MAX);
+    assert(sm.len <= UINT32_MAX / 2);
     uint64_t hash = XXH3_64bits(sm.p, sm.len);
     struct recent_set *slot = &h->recent[hash & (RECENT_SETS - 1)];
     if (slot->position && slot->hash == hash) {
-        const struct sm_record *r = record_at(h, slot->position);
-        if (r->bytes == sm.len && memcmp(r->encoded, sm.p, sm.len) == 0)
+        const struct sm_record *r = head_record_at(h, slot->position);
+        if (r->tag >> 1 == sm.len && memcmp(r->encoded, sm.p, sm.len) == 0)
             return slot->position;
     }
     uint64_t position;
     struct sm_record *r = append_record(h, sizeof *r + sm.len, &position);
-    r->bytes = (uint32_t)sm.len;
+    r->tag = (uint32_t)sm.len << 1 | 1;
     memcpy(r->encoded, sm.p, sm.len);
     *slot = (struct recent_set){hash, position};
     return position;
@@ -339,23 +253,19 @@ void head_iter_init(struct head_iter *it, const struct head *h, uint32_t stream,
         return;
     it->ref = atomic_load_explicit(&s->newest, memory_order_acquire);
     while (it->ref >= visible && it->ref)
-        it->ref = ((const struct entry_record *)record_at(h, it->ref))->prev;
+        it->ref = ((const struct entry_record *)head_record_at(h, it->ref))->prev;
 }
 
 bool head_iter_next(struct head_iter *it, struct entry *ret, uint64_t *ret_position)
 {
     if (it->ref == 0)
         return false;
-    const struct entry_record *r = record_at(it->h, it->ref);
-    *ret = (struct entry){.ts_ns = r->ts_ns, .line = {r->line, r->line_bytes}, .sm = SV_EMPTY};
-    if (r->sm) {
-        const struct sm_record *m = record_at(it->h, r->sm);
-        ret->sm = sv(m->encoded, m->bytes);
-    }
+    const struct entry_record *r = head_record_at(it->h, it->ref);
+    *ret = head_entry_of(it->h, r);
     if (ret_position)
         *ret_position = it->ref;
     it->ref = r->prev;
     if (it->ref)
-        __builtin_prefetch(record_at(it->h, it->ref));
+        __builtin_prefetch(head_record_at(it->h, it->ref));
     return true;
 }
