@@ -6,22 +6,25 @@
 void gather_deinit(struct gather *g)
 {
     free(g->v);
+    head_order_deinit(&g->order);
     *g = GATHER_INIT;
+}
+
+uint64_t gather_mem_bytes(const struct gather *g)
+{
+    return g->cap * sizeof *g->v + head_order_mem_bytes(&g->order);
 }
 
 void gather_stream(struct gather *g, const struct head *h, uint32_t stream,
                    const struct head_stream *stat)
 {
-    g->v = mem_grow(g->v, &g->cap, stat->n_entries, sizeof *g->v);
-    /* Newest append first: filled from the end. */
-    size_t at = stat->n_entries;
-    struct head_iter it;
-    uint64_t position;
-    head_iter_init(&it, h, stream, head_end(h));
-    while (at > 0 && head_iter_next(&it, &g->v[at - 1], &position))
-        at--;
-    g->n = stat->n_entries - at;
-    if (at > 0)
-        memmove(g->v, g->v + at, g->n * sizeof *g->v);
+    if (g->order.h != h) {
+        head_order_deinit(&g->order);
+        head_order_init(&g->order, h);
+    }
+    g->n = head_order_count(&g->order, stream);
+    g->v = mem_grow(g->v, &g->cap, g->n, sizeof *g->v);
+    if (g->n > 0)
+        head_order_get(&g->order, stream, g->v);
     g->n = stat->out_of_order ? entries_sort_collapse(g->v, g->n) : entries_collapse(g->v, g->n);
 }

@@ -103,7 +103,7 @@ static int write_tenants(struct spill *sp, const struct sorted_tenant *tenants, 
         for (size_t k = 0; k < sp->n_periods && r == 0; k++)
             r = write_part(sp, &tenants[i], sp->periods[k], err);
         ledger_adjust(sp->in->deps.ledger, LEDGER_SPILL, &sp->charged_bytes,
-                      segment_writer_mem_bytes(sp->w) + sp->gather.cap * sizeof *sp->gather.v);
+                      segment_writer_mem_bytes(sp->w) + gather_mem_bytes(&sp->gather));
     }
     return r;
 }
