@@ -201,11 +201,24 @@ static bool parse_folder_name(struct str_view name, int64_t *start_ns, int64_t *
     return false;
 }
 
+/* What a crash left of a creation ("<table>.new") or a removal ("<table>.old"). */
+static int remove_leftover(const struct index *ix, const char *name, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    buf_printf(&path, "%s/%s", ix->folder, name);
+    buf_put_u8(&path, 0);
+    return file_remove_tree(path.p, err);
+}
+
 static int note_table(void *ctx, const char *name, bool is_dir, struct err *err)
 {
     struct index *ix = ctx;
     int64_t start, length;
-    if (!is_dir || !parse_folder_name(sv_of(name), &start, &length))
+    struct str_view text = sv_of(name), table = sv_sub(text, 0, text.len < 4 ? 0 : text.len - 4);
+    if (is_dir && (sv_ends_with(text, SV(".old")) || sv_ends_with(text, SV(".new"))) &&
+        parse_folder_name(table, &start, &length))
+        return remove_leftover(ix, name, err);
+    if (!is_dir || !parse_folder_name(text, &start, &length))
         return 0;
     mutex_lock(&ix->mu);
     slot_add_locked(ix, start, length);
@@ -352,37 +365,44 @@ int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *re
     return r;
 }
 
-/* Renamed first: a crash in between leaves a name that is no table's. */
-static int remove_folder(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err)
+/* Durably under a name that is no table's; what it held is removed afterwards. */
+static int rename_away(struct index *ix, const struct buf *path, const struct buf *old,
+                       struct err *err)
+{
+    int r = file_remove_tree(old->p, err);
+    if (r == 0)
+        r = file_rename(path->p, old->p, err);
+    return r < 0 ? r : file_fsync_dir(ix->folder, err);
+}
+
+/* The last user closes it; until then it goes on with the unlinked file. */
+static void take_out_locked(struct index *ix, size_t at)
+{
+    struct slot *s = ix->slots[at];
+    take_slot_locked(ix, at);
+    s->dropped = true;
+    if (s->users == 0) {
+        close_slot_locked(s);
+        free(s);
+    }
+}
+
+int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, old = BUF_INIT;
     path_of(ix, start_ns, length_ns, &path);
     buf_printf(&old, "%s.old", path.p);
     buf_put_u8(&old, 0);
-    int r = file_remove_tree(old.p, err);
-    if (r == 0)
-        r = file_rename(path.p, old.p, err);
-    return r < 0 ? r : file_remove_tree(old.p, err);
-}
-
-int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err)
-{
     mutex_lock(&ix->write_mu);
     mutex_lock(&ix->mu);
     bool found;
     size_t at = slot_place_locked(ix, start_ns, length_ns, &found);
-    int r = 0;
-    if (found) {
-        struct slot *s = ix->slots[at];
-        take_slot_locked(ix, at);
-        s->dropped = true;
-        if (s->users == 0) {
-            close_slot_locked(s);
-            free(s);
-        }
-        r = remove_folder(ix, start_ns, length_ns, err); /* users go on with the unlinked file */
-    }
+    int r = found && file_exists(path.p) ? rename_away(ix, &path, &old, err) : 0;
+    if (r == 0 && found)
+        take_out_locked(ix, at);
     mutex_unlock(&ix->mu);
+    if (r == 0)
+        r = file_remove_tree(old.p, err);
     mutex_unlock(&ix->write_mu);
     return r;
 }

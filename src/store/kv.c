@@ -15,12 +15,15 @@ enum { MAX_READERS = 512, FILE_MODE = 0640 };
 #define DEFAULT_MAP_BYTES (UINT64_C(1) << 30)
 
 struct kv {
-    MDB_env *env;
-    MDB_dbi dbis[KV_MAX_DBS]; /* fixed at open */
+    MDB_env *env; /* guarded by map_lock, as the next three; NULL: it did not open again */
+    MDB_dbi dbis[KV_MAX_DBS];
+    uint64_t map_bytes;
+    uint64_t n_opens;
+    struct rwlock map_lock; /* held shared by every transaction, alone to grow or open again */
+    char *folder;           /* fixed at open, as all below */
+    const char *const *dbs;
     unsigned n_dbs;
-    struct rwlock map_lock; /* held shared by every transaction, alone to grow the map */
-    uint64_t map_bytes;     /* guarded by map_lock */
-    dev_t dev;              /* fixed at open: the registry's key */
+    dev_t dev; /* the registry's key */
     ino_t ino;
     struct kv *next; /* guarded by registry_mu */
 };
@@ -31,9 +34,17 @@ static struct kv *registry; /* guarded by registry_mu */
 
 static int mdb_err(struct err *err, int rc, const char *what)
 {
-    int code = rc > 0 ? -rc : rc == MDB_MAP_FULL ? -ENOSPC : ERR_CORRUPT;
-    if (rc == MDB_VERSION_MISMATCH)
+    int code = ERR_CORRUPT;
+    if (rc > 0)
+        code = -rc;
+    else if (rc == MDB_MAP_FULL)
+        code = -ENOSPC;
+    else if (rc == MDB_VERSION_MISMATCH)
         code = ERR_UNSUPPORTED;
+    else if (rc == MDB_READERS_FULL || rc == MDB_PANIC)
+        code = ERR_UNAVAILABLE;
+    else if (rc == MDB_TXN_FULL)
+        code = ERR_TOO_LARGE;
     return err_set(err, code, "lmdb %s: %s", what, mdb_strerror(rc));
 }
 
@@ -183,14 +194,35 @@ static int make_durable(struct kv *kv, const char *folder, struct err *err)
     return rc == 0 ? sync_parent(folder, err) : mdb_err(err, rc, "sync");
 }
 
-static int open_dbs(struct kv *kv, const struct kv_conf *conf, struct err *err)
+/* Reads past the end of a file that was cut off would be a signal.  Zeros are no page of a tree, so
+ * that what is missing is an error. */
+static int fill_up(struct kv *kv, const char *data, struct err *err)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct file_info file;
+    mdb_env_info(kv->env, &info);
+    mdb_env_stat(kv->env, &stat);
+    uint64_t bytes = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+    int r = file_stat(data, &file, err);
+    if (r < 0 || file.bytes >= bytes)
+        return r;
+    int fd = file_open(data, FILE_WRITE, err);
+    if (fd < 0)
+        return fd;
+    r = file_truncate(fd, bytes, err);
+    file_close(fd);
+    return r;
+}
+
+static int open_dbs(struct kv *kv, struct err *err)
 {
     MDB_txn *txn;
     int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (rc != 0)
         return mdb_err(err, rc, "begin");
-    for (unsigned i = 0; i < conf->n_dbs && rc == 0; i++)
-        rc = mdb_dbi_open(txn, conf->dbs[i], 0, &kv->dbis[i]);
+    for (unsigned i = 0; i < kv->n_dbs && rc == 0; i++)
+        rc = mdb_dbi_open(txn, kv->dbs[i], 0, &kv->dbis[i]);
     if (rc == 0)
         rc = mdb_txn_commit(txn); /* keeps the handles */
     else
@@ -206,6 +238,49 @@ static void note_map_size(struct kv *kv)
     kv->map_bytes = info.me_mapsize;
 }
 
+/* kv->env is NULL before, and after a failure. */
+static int open_all(struct kv *kv, uint64_t map_bytes, bool settle, struct err *err)
+{
+    CLEANUP(free_text) char *data = joined(kv->folder, "/data.mdb");
+    int r = open_env(&kv->env, kv->folder, map_bytes, err);
+    if (r < 0)
+        return r;
+    if (settle)
+        r = make_durable(kv, kv->folder, err);
+    if (r == 0)
+        r = fill_up(kv, data, err);
+    if (r == 0)
+        r = open_dbs(kv, err);
+    if (r < 0) {
+        mdb_env_close(TAKE(kv->env));
+        return r;
+    }
+    note_map_size(kv);
+    kv->n_opens++;
+    return 0;
+}
+
+/* One environment is open once: by device and inode of its file. */
+static int claim(struct kv *kv, struct err *err)
+{
+    CLEANUP(free_text) char *data = joined(kv->folder, "/data.mdb");
+    struct stat st;
+    if (stat(data, &st) != 0)
+        return err_set(err, -errno, "stat: %s", strerror(errno));
+    kv->dev = st.st_dev;
+    kv->ino = st.st_ino;
+    if (!register_env(kv))
+        return err_set(err, ERR_INVALID, "it is open already in this process");
+    return 0;
+}
+
+static void kv_free(struct kv *kv)
+{
+    rwlock_deinit(&kv->map_lock);
+    free(kv->folder);
+    free(kv);
+}
+
 int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, struct err *err)
 {
     assert(conf->n_dbs <= KV_MAX_DBS);
@@ -214,38 +289,21 @@ int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, str
         r = create_whole(folder, conf, err);
     if (r < 0)
         return err_context(err, r, "create '%s'", folder);
-
     struct kv *kv = mem_zalloc(1, sizeof *kv);
     rwlock_init(&kv->map_lock);
+    kv->folder = joined(folder, "");
+    kv->dbs = conf->dbs;
     kv->n_dbs = conf->n_dbs;
-    CLEANUP(free_text) char *data = joined(folder, "/data.mdb");
-    struct stat st;
-    bool listed = false;
-    if (stat(data, &st) != 0) {
-        r = err_set(err, -errno, "stat: %s", strerror(errno));
-    } else {
-        kv->dev = st.st_dev;
-        kv->ino = st.st_ino;
-        listed = register_env(kv);
-        if (!listed)
-            r = err_set(err, ERR_INVALID, "it is open already in this process");
-    }
-    if (r == 0)
-        r = open_env(&kv->env, folder, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, err);
-    if (r == 0 && conf->settle)
-        r = make_durable(kv, folder, err);
-    if (r == 0)
-        r = open_dbs(kv, conf, err);
-    if (r < 0) {
-        if (kv->env)
-            mdb_env_close(kv->env);
-        if (listed)
+    r = claim(kv, err);
+    if (r == 0) {
+        r = open_all(kv, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, conf->settle, err);
+        if (r < 0)
             unregister_env(kv);
-        rwlock_deinit(&kv->map_lock);
-        free(kv);
+    }
+    if (r < 0) {
+        kv_free(kv);
         return err_context(err, r, "open '%s'", folder);
     }
-    note_map_size(kv);
     *ret = kv;
     return 0;
 }
@@ -254,10 +312,43 @@ void kv_close(struct kv *kv)
 {
     if (!kv)
         return;
-    mdb_env_close(kv->env);
+    if (kv->env)
+        mdb_env_close(kv->env);
     unregister_env(kv);
-    rwlock_deinit(&kv->map_lock);
-    free(kv);
+    kv_free(kv);
+}
+
+/* LMDB gives an environment up when the page that ends a commit cannot be written.  What the disk
+ * has is whole, old or new. */
+static int open_again(struct kv *kv, uint64_t seen_opens, struct err *err)
+{
+    rwlock_wrlock(&kv->map_lock);
+    int r = 0;
+    if (kv->n_opens == seen_opens) {
+        if (kv->env)
+            mdb_env_close(TAKE(kv->env));
+        r = open_all(kv, kv->map_bytes, true, err);
+    }
+    rwlock_unlock(&kv->map_lock);
+    return r < 0 ? err_context(err, r, "open '%s' again", kv->folder) : 0;
+}
+
+/* With map_lock held shared, or < 0 without.  flags: of mdb_txn_begin. */
+static int begin(struct kv *kv, unsigned flags, MDB_txn **ret, struct err *err)
+{
+    for (int tries = 0;; tries++) {
+        rwlock_rdlock(&kv->map_lock);
+        uint64_t seen_opens = kv->n_opens;
+        int rc = kv->env ? mdb_txn_begin(kv->env, NULL, flags, ret) : MDB_PANIC;
+        if (rc == 0)
+            return 0;
+        rwlock_unlock(&kv->map_lock);
+        if (rc != MDB_PANIC || tries > 0)
+            return mdb_err(err, rc, "begin");
+        int r = open_again(kv, seen_opens, err);
+        if (r < 0)
+            return r;
+    }
 }
 
 uint64_t kv_map_bytes(struct kv *kv)
@@ -271,12 +362,7 @@ uint64_t kv_map_bytes(struct kv *kv)
 int kv_read_begin(struct kv *kv, struct kv_txn *ret, struct err *err)
 {
     *ret = (struct kv_txn){.kv = kv};
-    rwlock_rdlock(&kv->map_lock);
-    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &ret->txn);
-    if (rc == 0)
-        return 0;
-    rwlock_unlock(&kv->map_lock);
-    return mdb_err(err, rc, "begin");
+    return begin(kv, MDB_RDONLY, &ret->txn, err);
 }
 
 void kv_read_end(struct kv_txn *t)
@@ -289,7 +375,7 @@ static int grow_map(struct kv *kv, uint64_t seen_bytes, struct err *err)
 {
     rwlock_wrlock(&kv->map_lock);
     int rc = 0;
-    if (kv->map_bytes == seen_bytes) {
+    if (kv->env && kv->map_bytes == seen_bytes) {
         rc = mdb_env_set_mapsize(kv->env, seen_bytes * 2);
         if (rc == 0)
             note_map_size(kv);
@@ -298,33 +384,35 @@ static int grow_map(struct kv *kv, uint64_t seen_bytes, struct err *err)
     return rc == 0 ? 0 : mdb_err(err, rc, "grow map");
 }
 
-/* One attempt; *ret_full tells a full map from other failures. */
-static int write_once(struct kv *kv, kv_write_fn *fn, void *ctx, bool *ret_full, struct err *err)
+/* One attempt; *ret_full tells a full map from other failures, *ret_bytes its size. */
+static int write_once(struct kv *kv, kv_write_fn *fn, void *ctx, bool *ret_full,
+                      uint64_t *ret_bytes, struct err *err)
 {
     struct kv_txn t = {.kv = kv};
     *ret_full = false;
-    int rc = mdb_txn_begin(kv->env, NULL, 0, &t.txn);
-    if (rc != 0)
-        return mdb_err(err, rc, "begin");
-    int r = fn(ctx, &t, err);
+    int r = begin(kv, 0, &t.txn, err);
+    if (r < 0)
+        return r;
+    *ret_bytes = kv->map_bytes;
+    r = fn(ctx, &t, err);
     if (r < 0) {
         mdb_txn_abort(t.txn);
         *ret_full = t.map_full;
-        return r;
+    } else {
+        int rc = mdb_txn_commit(t.txn);
+        *ret_full = rc == MDB_MAP_FULL;
+        r = rc == 0 ? 0 : mdb_err(err, rc, "commit");
     }
-    rc = mdb_txn_commit(t.txn);
-    *ret_full = rc == MDB_MAP_FULL;
-    return rc == 0 ? 0 : mdb_err(err, rc, "commit");
+    rwlock_unlock(&kv->map_lock);
+    return r;
 }
 
 int kv_write(struct kv *kv, kv_write_fn *fn, void *ctx, struct err *err)
 {
     for (;;) {
-        rwlock_rdlock(&kv->map_lock);
-        uint64_t seen_bytes = kv->map_bytes;
+        uint64_t seen_bytes = 0;
         bool full;
-        int r = write_once(kv, fn, ctx, &full, err);
-        rwlock_unlock(&kv->map_lock);
+        int r = write_once(kv, fn, ctx, &full, &seen_bytes, err);
         if (r >= 0 || !full)
             return r;
         r = grow_map(kv, seen_bytes, err);

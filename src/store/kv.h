@@ -4,6 +4,8 @@
  * - The map grows by itself: a write transaction that fills it is run again in a larger one, while
  *   no other transaction lives.
  * - One environment is never open twice in a process; commits are durable (no NOSYNC, no WRITEMAP).
+ * - A file that was cut off is an error when what is missing is read, no signal.
+ * - After a failed commit everything is as before it, or as after it; the next call goes on.
  * Read transactions must be short: copy out, end it, then work.  Never begin a transaction inside
  * another one of the same environment.
  * Threads: any; a transaction and what it yields belong to one thread at a time; writers
@@ -29,7 +31,7 @@ struct kv_txn {
 typedef int kv_write_fn(void *ctx, struct kv_txn *t, struct err *err);
 
 struct kv_conf {
-    const char *const *dbs; /* names; databases are numbered in this order */
+    const char *const *dbs; /* names; databases are numbered in this order; must last */
     unsigned n_dbs;
     uint64_t map_bytes; /* 0: 1 GiB */
     /* What it shows is on stable storage, also when its last writer was killed: for those who act

@@ -184,9 +184,8 @@ static int select_in(struct selecting *s, struct kv_txn *t, struct index_selecti
     s->sids = mem_alloc(s->n_sids * sizeof *s->sids);
     sid_set_list(&set, s->sids);
     s->series = mem_alloc(s->n_sids * sizeof *s->series);
-    memset(s->series, 0xff, s->n_sids * sizeof *s->series); /* UNSEEN */
-    if (s->n_sids > 0)
-        r = table_each_part(t, tenant.tid, s->q, select_in_part, s, err);
+    memset(s->series, 0xff, s->n_sids * sizeof *s->series);           /* UNSEEN */
+    r = table_each_part(t, tenant.tid, s->q, select_in_part, s, err); /* also to count them */
     if (r < 0)
         return r;
     ret->n_parts_seen = s->n_parts_seen;

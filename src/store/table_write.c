@@ -10,19 +10,20 @@
 #include "store/part_row.h"
 #include "store/table.h"
 
-enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12, NO_NODE = -1 };
+enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12 };
+#define NO_NODE UINT32_MAX
 
 /* A (name, value) pair with the new series that have it; or what is known of a label name. */
 enum { PAIR_NAME = 255 }; /* a kind beside POSTING_*: value is the name, name_id is 0 */
 struct pair {
-    uint32_t name_id;
-    uint8_t kind; /* POSTING_HAS_NAME: value is empty */
     struct str_view value;
-    int64_t first, last; /* nodes, numbers ascending; of a PAIR_NAME: first is the id or NO_NODE */
+    uint32_t name_id;
+    uint32_t first, last; /* nodes, numbers ascending; of a PAIR_NAME: first is the id or NO_NODE */
+    uint32_t slot;
+    uint8_t kind; /* POSTING_HAS_NAME: value is empty */
 };
 struct node {
-    uint32_t sid;
-    int64_t next;
+    uint32_t sid, next;
 };
 struct adding {
     struct kv_txn *t;
@@ -56,9 +57,9 @@ static void adding_deinit(struct adding *a)
 static void forget_tenant(struct adding *a)
 {
     arena_clear(&a->labels);
+    for (size_t i = 0; i < a->n_pairs; i++) /* the table may be much larger: of a tenant before */
+        a->slots[a->pairs[i].slot] = 0;
     a->n_pairs = a->n_nodes = 0;
-    if (a->n_slots)
-        memset(a->slots, 0, a->n_slots * sizeof *a->slots);
 }
 
 /* --- pairs ------------------------------------------------------------------------------ */
@@ -74,11 +75,12 @@ static void rehash(struct adding *a)
     free(a->slots);
     a->slots = mem_zalloc(a->n_slots, sizeof *a->slots);
     for (size_t i = 0; i < a->n_pairs; i++) {
-        const struct pair *p = &a->pairs[i];
+        struct pair *p = &a->pairs[i];
         size_t at = pair_hash(p->name_id, p->kind, p->value) & (a->n_slots - 1);
         while (a->slots[at])
             at = (at + 1) & (a->n_slots - 1);
         a->slots[at] = (uint32_t)i + 1;
+        p->slot = (uint32_t)at;
     }
 }
 
@@ -93,20 +95,21 @@ static struct pair *pair_of(struct adding *a, uint32_t name_id, uint8_t kind, st
             return p;
     }
     a->pairs = mem_grow(a->pairs, &a->cap_pairs, a->n_pairs + 1, sizeof *a->pairs);
-    a->pairs[a->n_pairs] = (struct pair){name_id, kind, value, NO_NODE, NO_NODE};
+    a->pairs[a->n_pairs] = (struct pair){value, name_id, NO_NODE, NO_NODE, (uint32_t)at, kind};
     a->slots[at] = (uint32_t)a->n_pairs + 1;
     return &a->pairs[a->n_pairs++];
 }
 
 static void pair_add(struct adding *a, struct pair *p, uint32_t sid)
 {
+    assert(a->n_nodes < NO_NODE);
     a->nodes = mem_grow(a->nodes, &a->cap_nodes, a->n_nodes + 1, sizeof *a->nodes);
     a->nodes[a->n_nodes] = (struct node){sid, NO_NODE};
     if (p->last == NO_NODE)
-        p->first = (int64_t)a->n_nodes;
+        p->first = (uint32_t)a->n_nodes;
     else
-        a->nodes[p->last].next = (int64_t)a->n_nodes;
-    p->last = (int64_t)a->n_nodes++;
+        a->nodes[p->last].next = (uint32_t)a->n_nodes;
+    p->last = (uint32_t)a->n_nodes++;
 }
 
 /* --- series ----------------------------------------------------------------------------- */
@@ -146,7 +149,7 @@ static int name_id_of(struct adding *a, struct str_view name, uint32_t *ret, str
             return r;
         p->first = *ret;
     }
-    *ret = (uint32_t)p->first;
+    *ret = p->first;
     return 0;
 }
 
@@ -227,7 +230,7 @@ static int cmp_pair(const void *x, const void *y)
 }
 
 /* Both ascending and without a common number: new ones are larger than all old ones. */
-static uint32_t append_sids(struct adding *a, uint32_t n_old, int64_t *node, uint32_t high)
+static uint32_t append_sids(struct adding *a, uint32_t n_old, uint32_t *node, uint32_t high)
 {
     memcpy(a->all_sids, a->old_sids, n_old * sizeof *a->old_sids);
     uint32_t n = n_old;
@@ -244,7 +247,7 @@ static int write_pair(struct adding *a, const struct pair *p, struct err *err)
     key_be32(&prefix, a->tenant.tid);
     key_be32(&prefix, p->name_id);
     key_put(&prefix, sv((const char *)&p->kind, 1));
-    for (int64_t node = p->first; node != NO_NODE;) {
+    for (uint32_t node = p->first; node != NO_NODE;) {
         uint32_t high = a->nodes[node].sid >> 16, n_old = 0;
         struct str_view v;
         int r = table_find_text(a->t, TABLE_POSTINGS, &prefix, p->value, (int)high, &key, &v, err);

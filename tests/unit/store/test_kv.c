@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "lmdb_faults.h"
 #include "store/kv.h"
 
 static const char *const dbs[] = {"a", "b"};
@@ -183,6 +184,99 @@ static void test_a_fault_at_any_call_of_the_creation_can_be_retried(void **state
     }
 }
 
+/* A commit that fails anywhere is done or not, and the next one goes on. */
+static void commit_with_faults(struct folder *folder, int errnum, bool then_all)
+{
+    struct kv *kv;
+    assert_int_equal(kv_open(&kv, in_folder(folder, "env"), &small, NULL), 0);
+    uint32_t n = 0;
+    int n_failed = 0, n_tries = 0;
+    for (int nth = 0;; nth++, n_tries++) {
+        struct fill f = {n, 20, 0};
+        lmdb_faults_arm(nth, errnum, then_all);
+        int r = kv_write(kv, put_many, &f, NULL);
+        int hit = lmdb_faults_disarm();
+        if (hit == 0) {
+            assert_int_equal(r, 0);
+            break;
+        }
+        n_failed += r < 0;
+        uint32_t now = count_all(kv);
+        assert_true(now == n || now == n + 20);
+        assert_true(r < 0 || now == n + 20);
+        struct fill again = {now, 20, 0};
+        assert_int_equal(kv_write(kv, put_many, &again, NULL), 0);
+        n = now + 20;
+        assert_int_equal(count_all(kv), n);
+        kv_close(kv); /* what the disk has */
+        assert_int_equal(kv_open(&kv, in_folder(folder, "env"), &small, NULL), 0);
+        assert_int_equal(count_all(kv), n);
+    }
+    assert_true(n_failed >= 3); /* pages, sync, the page that ends it */
+    assert_true(n_failed == n_tries);
+    kv_close(kv);
+}
+
+static void test_a_commit_that_fails_once_is_done_or_not(void **state)
+{
+    commit_with_faults(*state, EIO, false);
+}
+
+static void test_a_commit_on_a_broken_disk_is_done_or_not(void **state)
+{
+    commit_with_faults(*state, EIO, true);
+}
+
+static void test_a_commit_on_a_full_disk_is_done_or_not(void **state)
+{
+    commit_with_faults(*state, ENOSPC, true);
+}
+
+/* Reads all that can be read. */
+static int read_all(struct kv *kv, uint32_t *ret_n)
+{
+    struct kv_txn t;
+    struct kv_cursor c;
+    *ret_n = 0;
+    int r = kv_read_begin(kv, &t, NULL);
+    if (r < 0)
+        return r;
+    r = kv_cursor_open(&t, 0, &c, NULL);
+    if (r == 0)
+        r = kv_seek(&c, SV_EMPTY, NULL);
+    for (; r == KV_OK; r = kv_next(&c, NULL))
+        *ret_n += c.value.len == 1000;
+    kv_cursor_close(&c);
+    kv_read_end(&t);
+    return r < 0 ? r : 0;
+}
+
+static void test_a_file_that_was_cut_off_is_an_error_and_no_signal(void **state)
+{
+    struct kv *kv;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "env"), &small, NULL), 0);
+    struct fill f = {0, 300, 0};
+    assert_int_equal(kv_write(kv, put_many, &f, NULL), 0);
+    kv_close(kv);
+    CLEANUP(buf_deinit) struct buf whole = BUF_INIT;
+    char data[160];
+    snprintf(data, sizeof data, "%s", in_folder(*state, "env/data.mdb"));
+    assert_int_equal(file_read_whole(data, 1 << 24, &whole, NULL), 0);
+    unsigned n_noticed = 0, n_tries = 0;
+    for (size_t len = 0; len < whole.len; len += 1500, n_tries++) {
+        assert_int_equal(file_write_atomic(data, sv(whole.p, len), NULL), 0);
+        int r = kv_open(&kv, in_folder(*state, "env"), &small, NULL);
+        uint32_t n = 0;
+        if (r == 0) {
+            r = read_all(kv, &n);
+            kv_close(kv);
+        }
+        n_noticed += r < 0;
+        assert_true(r < 0 || n == 300); /* pages that nothing uses may be missing */
+    }
+    assert_true(n_noticed > n_tries / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +287,10 @@ int main(void)
         FOLDER_TEST(test_leftovers_of_a_creation_do_no_harm),
         FOLDER_TEST(test_garbage_is_an_error),
         FOLDER_TEST(test_a_fault_at_any_call_of_the_creation_can_be_retried),
+        FOLDER_TEST(test_a_commit_that_fails_once_is_done_or_not),
+        FOLDER_TEST(test_a_commit_on_a_broken_disk_is_done_or_not),
+        FOLDER_TEST(test_a_commit_on_a_full_disk_is_done_or_not),
+        FOLDER_TEST(test_a_file_that_was_cut_off_is_an_error_and_no_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
