@@ -213,13 +213,21 @@ static int cmp_text(const void *a, const void *b)
     return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
 }
 
+static bool is_sorted(const struct str_view *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (sv_cmp(v[i - 1], v[i]) > 0)
+            return false;
+    return true;
+}
+
 static int list_texts(struct index *ix, const struct index_query *q, const struct str_view *name,
                       struct arena *arena, struct index_names *ret, struct err *err)
 {
     struct texts ts = {.a = asking_of(q, arena), .name = name};
     int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, texts_of_table, &ts, err);
     if (r == 0) {
-        if (ts.n > 1)
+        if (!is_sorted(ts.v, ts.n)) /* one table yields them nearly so */
             qsort(ts.v, ts.n, sizeof *ts.v, cmp_text);
         ret->v = ARENA_ARRAY(arena, struct str_view, ts.n);
         ret->n = 0;

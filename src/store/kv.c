@@ -450,6 +450,14 @@ int kv_put(struct kv_txn *t, unsigned db, struct str_view key, struct str_view v
     return write_result(t, mdb_put(t->txn, t->kv->dbis[db], &k, &v, 0), "put", err);
 }
 
+int kv_put_last(struct kv_txn *t, unsigned db, struct str_view key, struct str_view value,
+                struct err *err)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    int rc = mdb_put(t->txn, t->kv->dbis[db], &k, &v, MDB_APPEND);
+    return rc == MDB_KEYEXIST ? kv_put(t, db, key, value, err) : write_result(t, rc, "put", err);
+}
+
 int kv_del(struct kv_txn *t, unsigned db, struct str_view key, struct err *err)
 {
     MDB_val k = val_of(key);

@@ -56,6 +56,9 @@ int kv_get(struct kv_txn *t, unsigned db, struct str_view key, struct str_view *
            struct err *err);
 int kv_put(struct kv_txn *t, unsigned db, struct str_view key, struct str_view value,
            struct err *err);
+/* The same for keys that mostly come after all others of the database: pages get full. */
+int kv_put_last(struct kv_txn *t, unsigned db, struct str_view key, struct str_view value,
+                struct err *err);
 /* Absent is KV_NONE. */
 int kv_del(struct kv_txn *t, unsigned db, struct str_view key, struct err *err);
 

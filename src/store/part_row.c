@@ -101,8 +101,9 @@ int part_row_open(struct part_row *ret, struct str_view row, struct err *err)
 struct run_picker {
     const struct part_row *d;
     const uint32_t *wanted;
-    size_t at, n_wanted; /* wanted[at] is the next one */
-    part_row_run_fn *fn;
+    size_t at, n_wanted;    /* wanted[at] is the next one */
+    part_row_run_fn *fn;    /* or */
+    part_row_meet_fn *meet; /* if no runs are wanted */
     void *ctx;
 };
 
@@ -175,6 +176,18 @@ static int group_bytes(const struct part_row *d, uint32_t g, struct str_view *re
     return 0;
 }
 
+static void meet_in_group(struct run_picker *p, const uint32_t *sids, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        while (p->at < p->n_wanted && p->wanted[p->at] < sids[i])
+            p->at++;
+        if (p->at == p->n_wanted)
+            return;
+        if (p->wanted[p->at] == sids[i])
+            p->meet(p->ctx, p->at);
+    }
+}
+
 static int pick_from_group(struct run_picker *p, uint32_t g, struct err *err)
 {
     struct str_view bytes;
@@ -184,6 +197,10 @@ static int pick_from_group(struct run_picker *p, uint32_t g, struct err *err)
     struct reader in = reader_of(bytes);
     uint32_t sids[GROUP_SERIES], chunk = 0, n = group_n_series(p->d, g);
     bool good = rd_sids(&in, p->d, g, n, sids);
+    if (good && p->meet) {
+        meet_in_group(p, sids, n);
+        return 0;
+    }
     for (uint32_t i = 0; good && i < n; i++) {
         while (p->at < p->n_wanted && p->wanted[p->at] < sids[i])
             p->at++;
@@ -221,18 +238,32 @@ static uint32_t group_of(const struct part_row *d, uint32_t g, uint32_t sid)
     return lo;
 }
 
+static int pick(struct run_picker *p, struct err *err)
+{
+    const struct part_row *d = p->d;
+    for (uint32_t g = 0; p->at < p->n_wanted && g < d->n_groups; g++) {
+        g = group_of(d, g, p->wanted[p->at]);
+        int r = pick_from_group(p, g, err);
+        if (r < 0)
+            return r;
+        /* Numbers between this group's last and the next one's first are not here. */
+        while (p->at < p->n_wanted &&
+               (g + 1 == d->n_groups || p->wanted[p->at] < group_sid(d, g + 1)))
+            p->at++;
+    }
+    return 0;
+}
+
 int part_row_select(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
                     part_row_run_fn *fn, void *ctx, struct err *err)
 {
     struct run_picker p = {.d = d, .wanted = wanted, .n_wanted = n_wanted, .fn = fn, .ctx = ctx};
-    for (uint32_t g = 0; p.at < n_wanted && g < d->n_groups; g++) {
-        g = group_of(d, g, wanted[p.at]);
-        int r = pick_from_group(&p, g, err);
-        if (r < 0)
-            return r;
-        /* Numbers between this group's last and the next one's first are not here. */
-        while (p.at < n_wanted && (g + 1 == d->n_groups || wanted[p.at] < group_sid(d, g + 1)))
-            p.at++;
-    }
-    return 0;
+    return pick(&p, err);
+}
+
+int part_row_meet(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
+                  part_row_meet_fn *fn, void *ctx, struct err *err)
+{
+    struct run_picker p = {.d = d, .wanted = wanted, .n_wanted = n_wanted, .meet = fn, .ctx = ctx};
+    return pick(&p, err);
 }

@@ -32,3 +32,8 @@ typedef void part_row_run_fn(void *ctx, size_t at, const struct segment_run *run
 /* All runs of the wanted series (ascending numbers), by series. */
 int part_row_select(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
                     part_row_run_fn *fn, void *ctx, struct err *err);
+/* wanted[at] is in the part. */
+typedef void part_row_meet_fn(void *ctx, size_t at);
+/* Which of the wanted series (ascending numbers) are there, whatever their runs. */
+int part_row_meet(const struct part_row *d, const uint32_t *wanted, size_t n_wanted,
+                  part_row_meet_fn *fn, void *ctx, struct err *err);

@@ -41,3 +41,7 @@ enum { POSTING_MAX = 65536 };
 void posting_encode(struct buf *out, const uint16_t *v, uint32_t n);
 /* v has room for POSTING_MAX; gets at least one number, ascending. */
 int posting_decode(struct str_view record, uint16_t *v, uint32_t *ret_n, struct err *err);
+/* Adds the numbers high << 16 | v to *to; one that is not below to->n_sids is ERR_CORRUPT. */
+int posting_add_to(struct str_view record, uint32_t high, struct sid_set *to, struct err *err);
+/* 1 when one of these numbers is in s, else 0. */
+int posting_meets(struct str_view record, uint32_t high, const struct sid_set *s, struct err *err);

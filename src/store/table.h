@@ -98,6 +98,9 @@ int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struc
 /* Labels of one series. */
 int table_series(struct kv_txn *t, uint32_t tid, uint32_t sid, struct index_series *ret,
                  struct err *err);
+/* The same through a cursor over TABLE_SIDS, for many in order. */
+int table_series_at(struct kv_cursor *cur, uint32_t tid, uint32_t sid, struct index_series *ret,
+                    struct err *err);
 /* Walks the tenant's parts that overlap min..max, in segments that the view holds. */
 typedef int table_part_fn(void *ctx, size_t segment_order, uint32_t part_no,
                           const struct part_row *d, struct err *err);

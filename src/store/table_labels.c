@@ -14,13 +14,18 @@ struct meeting {
     bool any; /* the part at hand had some */
 };
 
-static void meet(void *ctx, size_t at, const struct segment_run *run)
+static void meet(void *ctx, size_t at)
 {
     struct meeting *m = ctx;
-    if (run->min_ts_ns > m->q->max_ts_ns || run->max_ts_ns < m->q->min_ts_ns)
-        return;
     sid_set_add(m->met, m->missing[at]);
     m->any = true;
+}
+
+static void meet_run(void *ctx, size_t at, const struct segment_run *run)
+{
+    struct meeting *m = ctx;
+    if (run->min_ts_ns <= m->q->max_ts_ns && run->max_ts_ns >= m->q->min_ts_ns)
+        meet(ctx, at);
 }
 
 enum { ALL_MET = 1 };
@@ -30,7 +35,9 @@ static int meet_in_part(void *ctx, size_t segment_order, uint32_t part_no, const
 {
     struct meeting *m = ctx;
     m->any = false;
-    int r = part_row_select(d, m->missing, m->n_missing, meet, m, err);
+    bool whole = d->min_ts_ns >= m->q->min_ts_ns && d->max_ts_ns <= m->q->max_ts_ns;
+    int r = whole ? part_row_meet(d, m->missing, m->n_missing, meet, m, err)
+                  : part_row_select(d, m->missing, m->n_missing, meet_run, m, err);
     if (r < 0 || !m->any)
         return r;
     size_t n = 0;
@@ -78,8 +85,10 @@ static int list_in(struct kv_txn *t, const struct index_query *q, struct arena *
     uint32_t *sids = mem_alloc(n * sizeof *sids);
     sid_set_list(&set, sids);
     struct index_series *out = ARENA_ARRAY(arena, struct index_series, n);
+    struct kv_cursor cur;
+    r = kv_cursor_open(t, TABLE_SIDS, &cur, err);
     for (size_t i = 0; r == 0 && i < n; i++) {
-        r = table_series(t, tenant.tid, sids[i], &out[i], err);
+        r = table_series_at(&cur, tenant.tid, sids[i], &out[i], err);
         if (r == 0)
             out[i].labels = arena_copy(arena, out[i].labels);
         if (q->max_bytes && arena->used_bytes - before > q->max_bytes)
@@ -88,6 +97,7 @@ static int list_in(struct kv_txn *t, const struct index_query *q, struct arena *
                         "bytes",
                         (unsigned long long)q->max_bytes);
     }
+    kv_cursor_close(&cur);
     free(sids);
     *ret = out;
     *ret_n = n;
@@ -112,24 +122,9 @@ int table_list_series(struct table *t, const struct index_query *q, struct arena
 
 struct listing {
     const struct sid_set *live;
-    uint16_t *low; /* POSTING_MAX */
     table_text_fn *fn;
     void *ctx;
 };
-
-/* Has the posting a live series?  1 yes, 0 no. */
-static int posting_is_live(struct listing *l, struct str_view posting, uint32_t high,
-                           struct err *err)
-{
-    uint32_t n;
-    int r = posting_decode(posting, l->low, &n, err);
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; i < n; i++)
-        if (sid_set_has(l->live, high << 16 | l->low[i]))
-            return 1;
-    return 0;
-}
 
 /* Postings below a prefix: shows the text of each that has a live series.  `shown`: what to show
  * instead of the posting's own text, and then once only. */
@@ -149,7 +144,7 @@ static int list_postings(struct listing *l, struct kv_txn *t, const struct table
             r = err_set(err, ERR_CORRUPT, "posting record that does not decode");
             break;
         }
-        r = posting_is_live(l, sv_from(cur.value, in.at), ld_be16(rest.p + rest.len - 2), err);
+        r = posting_meets(sv_from(cur.value, in.at), ld_be16(rest.p + rest.len - 2), l->live, err);
         if (r < 0)
             break;
         if (r == 0)
@@ -221,14 +216,12 @@ static int list_texts(struct table *t, const struct index_query *q, const struct
         return r;
     CLEANUP(sid_set_deinit) struct sid_set live = {0};
     struct listing l = {.live = &live, .fn = fn, .ctx = ctx};
-    l.low = mem_alloc(POSTING_MAX * sizeof *l.low);
     struct table_tenant tenant;
     r = live_matches(&txn, q, &tenant, &live, err);
     if (r == KV_OK && sid_set_count(&live) > 0)
         r = name ? list_values(&l, &txn, tenant.tid, *name, err)
                  : list_names(&l, &txn, tenant.tid, err);
     kv_read_end(&txn);
-    free(l.low);
     return r < 0 ? r : 0;
 }
 

@@ -1,38 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matchers -> series numbers.  A matcher that the empty value satisfies takes out the series whose
  * value does not match; any other keeps the union of the values that do.  Values known by name are
- * looked up; a regex walks the values of its label, or, once few series are left, their labels. */
+ * looked up; a regex walks the values of its label, or, where these are many more than the series
+ * that are left, the labels of those. */
 #include <stdlib.h>
 
 #include "regex/regex.h"
 #include "store/table.h"
 
-/* With at most so many candidates left, reading their labels beats walking a label's values. */
-enum { FEW_SERIES = 256 };
+/* Reading the labels of a candidate costs as much as walking so many values of a label. */
+enum { VALUES_PER_SERIES = 8 };
+/* Outcome of a walk. */
+enum { TOO_MANY_VALUES = 1 };
 
 struct matching {
     struct kv_txn *t;
     const struct table_tenant *tenant;
     const struct index_query *q;
     struct regex_scratch *scratch;
-    uint16_t *low; /* POSTING_MAX: scratch of one posting */
     struct sid_set *set;
+    uint64_t max_values; /* of one walk */
 };
-
-static int add_posting(struct matching *m, struct str_view posting, uint32_t high,
-                       struct sid_set *to, struct err *err)
-{
-    uint32_t n;
-    int r = posting_decode(posting, m->low, &n, err);
-    if (r < 0)
-        return r;
-    uint32_t base = high << 16;
-    if (base + m->low[n - 1] >= to->n_sids)
-        return err_set(err, ERR_CORRUPT, "posting with a series that is not there");
-    for (uint32_t i = 0; i < n; i++)
-        sid_set_add(to, base + m->low[i]);
-    return 0;
-}
 
 static void posting_prefix(const struct matching *m, uint32_t name_id, uint8_t kind,
                            struct table_key *ret)
@@ -53,7 +41,7 @@ static int add_value(struct matching *m, uint32_t name_id, uint8_t kind, struct 
         struct str_view v;
         int r = table_find_text(m->t, TABLE_POSTINGS, &prefix, value, (int)high, &key, &v, err);
         if (r == KV_OK)
-            r = add_posting(m, v, high, to, err);
+            r = posting_add_to(v, high, to, err);
         if (r < 0)
             return r;
         if (high == UINT16_MAX)
@@ -62,7 +50,7 @@ static int add_value(struct matching *m, uint32_t name_id, uint8_t kind, struct 
     return 0;
 }
 
-/* Series whose value is not empty and gets this verdict. */
+/* Series whose value is not empty and gets this verdict.  TOO_MANY_VALUES: *to is not whole. */
 static int add_scanned(struct matching *m, uint32_t name_id, const struct matcher *cond,
                        bool verdict, struct sid_set *to, struct err *err)
 {
@@ -72,8 +60,13 @@ static int add_scanned(struct matching *m, uint32_t name_id, const struct matche
     int r = kv_cursor_open(m->t, TABLE_POSTINGS, &cur, err);
     if (r < 0)
         return r;
+    uint64_t n_values = 0;
     for (r = kv_seek(&cur, key_view(&prefix), err);
          r == KV_OK && sv_starts_with(cur.key, key_view(&prefix)); r = kv_next(&cur, err)) {
+        if (n_values++ == m->max_values) {
+            kv_cursor_close(&cur);
+            return TOO_MANY_VALUES;
+        }
         struct reader in = reader_of(cur.value);
         struct str_view text = rd_str(&in, cur.value.len);
         struct str_view rest = sv_from(cur.key, prefix.len);
@@ -86,7 +79,7 @@ static int add_scanned(struct matching *m, uint32_t name_id, const struct matche
         if (matcher_matches(cond, m->scratch, text) != verdict)
             continue;
         uint32_t high = ld_be16(rest.p + rest.len - 2);
-        r = add_posting(m, sv_from(cur.value, in.at), high, to, err);
+        r = posting_add_to(sv_from(cur.value, in.at), high, to, err);
         if (r < 0)
             break;
     }
@@ -165,7 +158,9 @@ static int apply(struct matching *m, const struct matcher *cond, struct err *err
     int r = table_name_id(m->t, m->tenant->tid, cond->name, &name_id, err);
     if (r == KV_OK)
         r = telling_series(m, cond, name_id, empty_ok, &telling, err);
-    if (r < 0)
+    else if (r == KV_NONE)
+        r = 0; /* nobody has the name: nobody tells */
+    if (r != 0)
         return r;
     if (empty_ok)
         sid_set_and_not(m->set, &telling);
@@ -174,27 +169,50 @@ static int apply(struct matching *m, const struct matcher *cond, struct err *err
     return 0;
 }
 
-/* Asks the labels of each candidate. */
-static int apply_to_few(struct matching *m, const struct matcher *cond, uint32_t n_few,
-                        struct err *err)
+static int ask_series(struct matching *m, const struct matcher *cond, struct kv_cursor *cur,
+                      uint32_t sid, struct arena *scratch, struct err *err)
 {
-    uint32_t sids[FEW_SERIES];
-    sid_set_list(m->set, sids);
-    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    for (uint32_t i = 0; i < n_few; i++) {
-        struct index_series s;
-        struct labels l;
-        int r = table_series(m->t, m->tenant->tid, sids[i], &s, err);
-        if (r == 0)
-            r = labels_decode(&arena, s.labels, &l, err);
-        if (r < 0)
-            return r;
-        struct str_view value = labels_get(l, cond->name);
-        if (!matcher_matches(cond, m->scratch, value.p ? value : SV_EMPTY))
-            sid_set_drop(m->set, sids[i]);
-        arena_clear(&arena);
-    }
+    struct index_series s;
+    struct labels l;
+    int r = table_series_at(cur, m->tenant->tid, sid, &s, err);
+    if (r == 0)
+        r = labels_decode(scratch, s.labels, &l, err);
+    if (r < 0)
+        return r;
+    struct str_view value = labels_get(l, cond->name);
+    if (!matcher_matches(cond, m->scratch, value.p ? value : SV_EMPTY))
+        sid_set_drop(m->set, sid);
+    arena_clear(scratch);
     return 0;
+}
+
+/* Asks the labels of each candidate. */
+static int apply_to_each(struct matching *m, const struct matcher *cond, uint32_t n,
+                         struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena scratch = ARENA_INIT;
+    struct kv_cursor cur;
+    int r = kv_cursor_open(m->t, TABLE_SIDS, &cur, err);
+    if (r < 0)
+        return r;
+    uint32_t *sids = mem_alloc(n * sizeof *sids);
+    sid_set_list(m->set, sids);
+    for (uint32_t i = 0; r == 0 && i < n; i++)
+        r = ask_series(m, cond, &cur, sids[i], &scratch, err);
+    free(sids);
+    kv_cursor_close(&cur);
+    return r;
+}
+
+/* Which is dearer is known once the walk went on for too long. */
+static int apply_walk(struct matching *m, const struct matcher *cond, struct err *err)
+{
+    uint32_t n = sid_set_count(m->set);
+    if (n == 0)
+        return 0;
+    m->max_values = (uint64_t)n * VALUES_PER_SERIES;
+    int r = apply(m, cond, err);
+    return r == TOO_MANY_VALUES ? apply_to_each(m, cond, n, err) : r;
 }
 
 static bool needs_walk(const struct matcher *cond)
@@ -209,8 +227,7 @@ static int apply_all(struct matching *m, struct err *err)
             const struct matcher *cond = &m->q->matchers[i];
             if (needs_walk(cond) != (walks == 1))
                 continue;
-            uint32_t n = walks ? sid_set_count(m->set) : UINT32_MAX;
-            int r = n <= FEW_SERIES ? apply_to_few(m, cond, n, err) : apply(m, cond, err);
+            int r = walks ? apply_walk(m, cond, err) : apply(m, cond, err);
             if (r < 0)
                 return r;
         }
@@ -223,24 +240,44 @@ int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struc
 {
     sid_set_init(ret, tenant->n_sids, true);
     struct matching m = {.t = t, .tenant = tenant, .q = q, .scratch = scratch, .set = ret};
-    m.low = mem_alloc(POSTING_MAX * sizeof *m.low);
-    int r = apply_all(&m, err);
-    free(m.low);
-    return r;
+    return apply_all(&m, err);
+}
+
+static void series_key(uint32_t tid, uint32_t sid, struct table_key *ret)
+{
+    ret->len = 0;
+    key_be32(ret, tid);
+    key_be32(ret, sid);
+}
+
+static int decode_series(int found, struct str_view v, uint32_t sid, struct index_series *ret,
+                         struct err *err)
+{
+    if (found < 0)
+        return found;
+    if (found == KV_NONE || v.len < 9)
+        return err_set(err, ERR_CORRUPT, "the index has no labels of series %u", sid);
+    *ret = (struct index_series){.hash = ld_le64(v.p), .labels = sv_from(v, 8)};
+    return 0;
 }
 
 int table_series(struct kv_txn *t, uint32_t tid, uint32_t sid, struct index_series *ret,
                  struct err *err)
 {
-    struct table_key key = {.len = 0};
-    key_be32(&key, tid);
-    key_be32(&key, sid);
-    struct str_view v;
+    struct table_key key;
+    series_key(tid, sid, &key);
+    struct str_view v = SV_EMPTY;
     int r = kv_get(t, TABLE_SIDS, key_view(&key), &v, err);
-    if (r < 0)
-        return r;
-    if (r == KV_NONE || v.len < 9)
-        return err_set(err, ERR_CORRUPT, "the index has no labels of series %u", sid);
-    *ret = (struct index_series){.hash = ld_le64(v.p), .labels = sv_from(v, 8)};
-    return 0;
+    return decode_series(r, v, sid, ret, err);
+}
+
+int table_series_at(struct kv_cursor *cur, uint32_t tid, uint32_t sid, struct index_series *ret,
+                    struct err *err)
+{
+    struct table_key key;
+    series_key(tid, sid, &key);
+    int r = kv_seek(cur, key_view(&key), err);
+    if (r == KV_OK && !sv_eq(cur->key, key_view(&key)))
+        r = KV_NONE;
+    return decode_series(r, r == KV_OK ? cur->value : SV_EMPTY, sid, ret, err);
 }

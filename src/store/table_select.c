@@ -135,14 +135,14 @@ static int select_in_part(void *ctx, size_t segment_order, uint32_t part_no,
 }
 
 /* Reads the labels of selected series, in number order: neighbours in the tree. */
-static int copy_series(struct selecting *s, struct kv_txn *t, uint32_t tid,
-                       struct index_series *out, struct err *err)
+static int copy_series_in(struct selecting *s, struct kv_cursor *cur, uint32_t tid,
+                          struct index_series *out, struct err *err)
 {
     for (size_t i = 0; i < s->n_sids; i++) {
         if (s->series[i] == UNSEEN)
             continue;
         struct index_series found;
-        int r = table_series(t, tid, s->sids[i], &found, err);
+        int r = table_series_at(cur, tid, s->sids[i], &found, err);
         if (r == 0)
             r = check_budget(s, found.labels.len, err);
         if (r < 0)
@@ -151,6 +151,19 @@ static int copy_series(struct selecting *s, struct kv_txn *t, uint32_t tid,
         out[s->series[i]] = found;
     }
     return 0;
+}
+
+/* Reads the labels of selected series, in number order: neighbours in the tree. */
+static int copy_series(struct selecting *s, struct kv_txn *t, uint32_t tid,
+                       struct index_series *out, struct err *err)
+{
+    struct kv_cursor cur;
+    int r = kv_cursor_open(t, TABLE_SIDS, &cur, err);
+    if (r < 0)
+        return r;
+    r = copy_series_in(s, &cur, tid, out, err);
+    kv_cursor_close(&cur);
+    return r;
 }
 
 static void selecting_deinit(struct selecting *s)

@@ -1,283 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adding the parts of a segment: series get numbers, new (name, value) pairs are gathered in memory
- * and written once, sorted; then one row per part.  All state lives within one run of the
- * transaction's function, which may run again in a larger map. */
-#include <assert.h>
+/* Adding the parts of a segment: series get numbers, postings of new ones are written, then one row
+ * per part.  All state lives within one run of the transaction's function, which may run again in a
+ * larger map. */
 #include <stdlib.h>
-#include <xxhash.h>
 
-#include "model/labels.h"
 #include "store/part_row.h"
 #include "store/table.h"
+#include "store/table_number.h"
+#include "store/table_postings.h"
 
 enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12 };
-#define NO_NODE UINT32_MAX
 
-/* A (name, value) pair with the new series that have it; or what is known of a label name. */
-enum { PAIR_NAME = 255 }; /* a kind beside POSTING_*: value is the name, name_id is 0 */
-struct pair {
-    struct str_view value;
-    uint32_t name_id;
-    uint32_t first, last; /* nodes, numbers ascending; of a PAIR_NAME: first is the id or NO_NODE */
-    uint32_t slot;
-    uint8_t kind; /* POSTING_HAS_NAME: value is empty */
-};
-struct node {
-    uint32_t sid, next;
-};
 struct adding {
     struct kv_txn *t;
     struct uuid segment;
     struct table_tenant tenant; /* of the part at hand */
-    struct arena labels;        /* scratch */
-    struct pair *pairs;
-    size_t n_pairs, cap_pairs;
-    uint32_t *slots; /* hash table: 1 + index into pairs */
-    size_t n_slots;
-    struct node *nodes;
-    size_t n_nodes, cap_nodes;
-    struct part_row_series *dir; /* of the part at hand */
-    size_t cap_dir;
-    uint16_t *old_sids, *all_sids; /* POSTING_MAX each */
+    struct posting_batch postings;
+    struct part_row_series *dir; /* of the part at hand, as sids */
+    uint32_t *sids;
+    size_t cap_dir, cap_sids;
     struct buf value;
 };
 
 static void adding_deinit(struct adding *a)
 {
-    arena_deinit(&a->labels);
-    free(a->pairs);
-    free(a->slots);
-    free(a->nodes);
+    posting_batch_deinit(&a->postings);
     free(a->dir);
-    free(a->old_sids);
-    free(a->all_sids);
+    free(a->sids);
     buf_deinit(&a->value);
-}
-
-static void forget_tenant(struct adding *a)
-{
-    arena_clear(&a->labels);
-    for (size_t i = 0; i < a->n_pairs; i++) /* the table may be much larger: of a tenant before */
-        a->slots[a->pairs[i].slot] = 0;
-    a->n_pairs = a->n_nodes = 0;
-}
-
-/* --- pairs ------------------------------------------------------------------------------ */
-
-static uint64_t pair_hash(uint32_t name_id, uint8_t kind, struct str_view value)
-{
-    return XXH64(value.p, value.len, (uint64_t)name_id << 8 | kind);
-}
-
-static void rehash(struct adding *a)
-{
-    a->n_slots = a->n_slots ? a->n_slots * 2 : 1024;
-    free(a->slots);
-    a->slots = mem_zalloc(a->n_slots, sizeof *a->slots);
-    for (size_t i = 0; i < a->n_pairs; i++) {
-        struct pair *p = &a->pairs[i];
-        size_t at = pair_hash(p->name_id, p->kind, p->value) & (a->n_slots - 1);
-        while (a->slots[at])
-            at = (at + 1) & (a->n_slots - 1);
-        a->slots[at] = (uint32_t)i + 1;
-        p->slot = (uint32_t)at;
-    }
-}
-
-static struct pair *pair_of(struct adding *a, uint32_t name_id, uint8_t kind, struct str_view value)
-{
-    if (a->n_pairs * 2 >= a->n_slots)
-        rehash(a);
-    size_t at = pair_hash(name_id, kind, value) & (a->n_slots - 1);
-    for (; a->slots[at]; at = (at + 1) & (a->n_slots - 1)) {
-        struct pair *p = &a->pairs[a->slots[at] - 1];
-        if (p->name_id == name_id && p->kind == kind && sv_eq(p->value, value))
-            return p;
-    }
-    a->pairs = mem_grow(a->pairs, &a->cap_pairs, a->n_pairs + 1, sizeof *a->pairs);
-    a->pairs[a->n_pairs] = (struct pair){value, name_id, NO_NODE, NO_NODE, (uint32_t)at, kind};
-    a->slots[at] = (uint32_t)a->n_pairs + 1;
-    return &a->pairs[a->n_pairs++];
-}
-
-static void pair_add(struct adding *a, struct pair *p, uint32_t sid)
-{
-    assert(a->n_nodes < NO_NODE);
-    a->nodes = mem_grow(a->nodes, &a->cap_nodes, a->n_nodes + 1, sizeof *a->nodes);
-    a->nodes[a->n_nodes] = (struct node){sid, NO_NODE};
-    if (p->last == NO_NODE)
-        p->first = (uint32_t)a->n_nodes;
-    else
-        a->nodes[p->last].next = (uint32_t)a->n_nodes;
-    p->last = (uint32_t)a->n_nodes++;
-}
-
-/* --- series ----------------------------------------------------------------------------- */
-
-static int new_name(struct adding *a, const struct table_key *key, struct str_view name,
-                    uint32_t *ret, struct err *err)
-{
-    *ret = a->tenant.n_names++;
-    buf_clear(&a->value);
-    buf_put_str(&a->value, key_text_is_cut(name) ? name : SV_EMPTY);
-    buf_put_le32(&a->value, *ret);
-    return kv_put(a->t, TABLE_NAMES, key_view(key), buf_view(&a->value), err);
-}
-
-static int look_up_name(struct adding *a, struct str_view name, uint32_t *ret, struct err *err)
-{
-    struct table_key prefix = {.len = 0}, key;
-    key_be32(&prefix, a->tenant.tid);
-    struct str_view v;
-    int r = table_find_text(a->t, TABLE_NAMES, &prefix, name, -1, &key, &v, err);
-    if (r == KV_NONE)
-        return new_name(a, &key, name, ret, err);
-    if (r < 0)
-        return r;
-    if (v.len != 4)
-        return err_set(err, ERR_CORRUPT, "label name record of %zu bytes", v.len);
-    *ret = ld_le32(v.p);
-    return 0;
-}
-
-static int name_id_of(struct adding *a, struct str_view name, uint32_t *ret, struct err *err)
-{
-    struct pair *p = pair_of(a, 0, PAIR_NAME, name);
-    if (p->first == NO_NODE) {
-        int r = look_up_name(a, name, ret, err);
-        if (r < 0)
-            return r;
-        p->first = *ret;
-    }
-    *ret = p->first;
-    return 0;
-}
-
-static int add_postings(struct adding *a, struct str_view encoded, uint32_t sid, struct err *err)
-{
-    struct labels l;
-    int r = labels_decode(&a->labels, encoded, &l, err);
-    for (size_t i = 0; r >= 0 && i < l.n; i++) {
-        uint32_t id = 0;
-        r = name_id_of(a, l.v[i].name, &id, err);
-        if (r < 0)
-            break;
-        pair_add(a, pair_of(a, id, POSTING_HAS_NAME, SV_EMPTY), sid);
-        pair_add(a, pair_of(a, id, POSTING_VALUE, l.v[i].value), sid);
-    }
-    arena_clear(&a->labels); /* pairs look at the caller's bytes, not at the array */
-    return r;
-}
-
-static int new_series(struct adding *a, const struct table_key *series_key,
-                      const struct index_part_series *s, uint32_t *ret, struct err *err)
-{
-    if (a->tenant.n_sids == UINT32_MAX)
-        return err_set(err, ERR_TOO_LARGE, "a table holds at most %u series of a tenant",
-                       UINT32_MAX);
-    *ret = a->tenant.n_sids++;
-    char sid_bytes[4];
-    st_le32(sid_bytes, *ret);
-    int r = kv_put(a->t, TABLE_SERIES, key_view(series_key), sv(sid_bytes, 4), err);
-    if (r < 0)
-        return r;
-    struct table_key key = {.len = 0};
-    key_be32(&key, a->tenant.tid);
-    key_be32(&key, *ret);
-    buf_clear(&a->value);
-    buf_put_le64(&a->value, s->hash);
-    buf_put(&a->value, s->labels);
-    r = kv_put(a->t, TABLE_SIDS, key_view(&key), buf_view(&a->value), err);
-    return r < 0 ? r : add_postings(a, s->labels, *ret, err);
-}
-
-static int sid_of(struct adding *a, const struct index_part_series *s, uint32_t *ret,
-                  struct err *err)
-{
-    for (unsigned disamb = 0; disamb <= TABLE_MAX_DISAMB; disamb++) {
-        struct table_key key = {.len = 0};
-        key_be32(&key, a->tenant.tid);
-        key_be64(&key, s->hash);
-        key_put(&key, sv((const char[]){(char)disamb}, 1));
-        struct str_view v;
-        int r = kv_get(a->t, TABLE_SERIES, key_view(&key), &v, err);
-        if (r == KV_NONE)
-            return new_series(a, &key, s, ret, err);
-        if (r < 0)
-            return r;
-        if (v.len != 4)
-            return err_set(err, ERR_CORRUPT, "series record of %zu bytes", v.len);
-        *ret = ld_le32(v.p);
-        struct index_series known;
-        r = table_series(a->t, a->tenant.tid, *ret, &known, err);
-        if (r < 0 || sv_eq(known.labels, s->labels))
-            return r;
-    }
-    return err_set(err, ERR_CORRUPT, "more than %d series of one hash in the index",
-                   TABLE_MAX_DISAMB);
-}
-
-/* --- postings --------------------------------------------------------------------------- */
-
-static int cmp_pair(const void *x, const void *y)
-{
-    const struct pair *a = x, *b = y;
-    if (a->name_id != b->name_id)
-        return a->name_id < b->name_id ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    return sv_cmp(a->value, b->value);
-}
-
-/* Both ascending and without a common number: new ones are larger than all old ones. */
-static uint32_t append_sids(struct adding *a, uint32_t n_old, uint32_t *node, uint32_t high)
-{
-    memcpy(a->all_sids, a->old_sids, n_old * sizeof *a->old_sids);
-    uint32_t n = n_old;
-    for (; *node != NO_NODE && a->nodes[*node].sid >> 16 == high; *node = a->nodes[*node].next) {
-        assert(n == 0 || a->all_sids[n - 1] < (uint16_t)a->nodes[*node].sid);
-        a->all_sids[n++] = (uint16_t)a->nodes[*node].sid;
-    }
-    return n;
-}
-
-static int write_pair(struct adding *a, const struct pair *p, struct err *err)
-{
-    struct table_key prefix = {.len = 0}, key;
-    key_be32(&prefix, a->tenant.tid);
-    key_be32(&prefix, p->name_id);
-    key_put(&prefix, sv((const char *)&p->kind, 1));
-    for (uint32_t node = p->first; node != NO_NODE;) {
-        uint32_t high = a->nodes[node].sid >> 16, n_old = 0;
-        struct str_view v;
-        int r = table_find_text(a->t, TABLE_POSTINGS, &prefix, p->value, (int)high, &key, &v, err);
-        if (r == KV_OK)
-            r = posting_decode(v, a->old_sids, &n_old, err);
-        if (r < 0)
-            return r;
-        uint32_t n = append_sids(a, n_old, &node, high);
-        buf_clear(&a->value);
-        buf_put_str(&a->value, key_text_is_cut(p->value) ? p->value : SV_EMPTY);
-        posting_encode(&a->value, a->all_sids, n);
-        r = kv_put(a->t, TABLE_POSTINGS, key_view(&key), buf_view(&a->value), err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int write_pairs(struct adding *a, struct err *err)
-{
-    if (a->n_pairs > 1)
-        qsort(a->pairs, a->n_pairs, sizeof *a->pairs, cmp_pair);
-    for (size_t i = 0; i < a->n_pairs; i++) {
-        if (a->pairs[i].kind == PAIR_NAME)
-            continue;
-        int r = write_pair(a, &a->pairs[i], err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 /* --- parts ------------------------------------------------------------------------------ */
@@ -352,28 +102,40 @@ static int check_part(const struct index_part *part, struct err *err)
     return 0;
 }
 
+/* Fills a->dir. */
+static int add_series(struct adding *a, const struct index_part *part, size_t *ret_n,
+                      struct err *err)
+{
+    uint32_t next = a->tenant.n_sids;
+    a->dir = mem_grow(a->dir, &a->cap_dir, part->n_series, sizeof *a->dir);
+    a->sids = mem_grow(a->sids, &a->cap_sids, part->n_series, sizeof *a->sids);
+    int r = table_number_series(a->t, &a->tenant, part->series, part->n_series, a->sids, err);
+    posting_batch_clear(&a->postings);
+    for (size_t i = 0; r == 0 && i < part->n_series; i++) {
+        const struct index_part_series *s = &part->series[i];
+        if (s->n_runs == 0)
+            continue;
+        a->dir[(*ret_n)++] = (struct part_row_series){a->sids[i], s->runs, s->n_runs};
+        if (a->sids[i] < next)
+            continue; /* known, or listed before */
+        next = a->sids[i] + 1;
+        r = posting_batch_add(&a->postings, a->t, &a->tenant, s->labels, a->sids[i], err);
+    }
+    return r < 0 ? r : posting_batch_write(&a->postings, a->t, a->tenant.tid, err);
+}
+
 static int add_part(struct adding *a, const struct index_part *part, struct err *err)
 {
     int r = check_part(part, err);
     if (r < 0)
         return r;
-    forget_tenant(a);
     r = table_tenant(a->t, part->tenant, &a->tenant, err);
     if (r == KV_NONE)
         r = new_tenant(a, err);
     size_t n = 0;
-    a->dir = mem_grow(a->dir, &a->cap_dir, part->n_series, sizeof *a->dir);
-    for (size_t i = 0; r >= 0 && i < part->n_series; i++) {
-        const struct index_part_series *s = &part->series[i];
-        if (s->n_runs == 0)
-            continue;
-        uint32_t sid = 0;
-        r = sid_of(a, s, &sid, err);
-        a->dir[n++] = (struct part_row_series){sid, s->runs, s->n_runs};
-    }
-    if (r >= 0)
-        r = write_pairs(a, err);
-    if (r >= 0)
+    if (r == 0)
+        r = add_series(a, part, &n, err);
+    if (r == 0)
         r = put_part_row(a, part, n, err);
     return r < 0 ? r : put_tenant(a, part->tenant, err);
 }
@@ -407,8 +169,7 @@ static int add_in(void *ctx, struct kv_txn *t, struct err *err)
 {
     const struct add_call *call = ctx;
     CLEANUP(adding_deinit) struct adding a = {.t = t, .segment = call->segment};
-    a.old_sids = mem_alloc(POSTING_MAX * sizeof *a.old_sids);
-    a.all_sids = mem_alloc(POSTING_MAX * sizeof *a.all_sids);
+    posting_batch_init(&a.postings);
     CLEANUP(buf_deinit) struct buf refs = BUF_INIT;
     for (size_t i = 0; i < call->n_parts; i++) {
         int r = add_part(&a, &call->parts[i], err);

@@ -2,6 +2,9 @@
 /* The index against a plain list of everything that was added to it. */
 #include "folder.h"
 /* folder.h brings cmocka and what it wants before. */
+#include <errno.h>
+
+#include "base/thread.h"
 #include "model/matcher.h"
 #include "regex/regex.h"
 #include "store/index.h"
@@ -612,11 +615,302 @@ static void test_the_same_with_one_open_table_and_a_map_that_must_grow(void **st
         play(*state, seed, &conf, 30);
 }
 
+/* --- many series ------------------------------------------------------------------------ */
+
+struct simple {
+    struct arena arena;
+    struct index *index;
+    struct views *views;
+    struct view *view;
+    struct live_segment *live;
+    struct index_part part;
+    struct index_part_series *series;
+    struct segment_run *runs;
+    size_t n;
+};
+
+static const struct uuid only = {{1}};
+
+/* One part of tenant "t" in 0..999 with n series {all="1", id="<i>", third="<i % 3>"}. */
+static void simple_init(struct simple *x, struct folder *folder, size_t n)
+{
+    *x = (struct simple){.n = n};
+    assert_int_equal(index_open(&x->index, in_folder(folder, "index"), NULL, NULL), 0);
+    x->series = mem_zalloc(n, sizeof *x->series);
+    x->runs = mem_zalloc(n, sizeof *x->runs);
+    for (size_t i = 0; i < n; i++) {
+        struct label v[3] = {{SV("all"), SV("1")},
+                             {SV("id"), arena_printf(&x->arena, "%06zu", i)},
+                             {SV("third"), arena_printf(&x->arena, "%zu", i % 3)}};
+        CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+        labels_encode(&b, (struct labels){v, 3});
+        x->series[i].labels = arena_copy(&x->arena, buf_view(&b));
+        x->series[i].hash = labels_hash_encoded(x->series[i].labels);
+        x->series[i].runs = &x->runs[i];
+        x->series[i].n_runs = 1;
+        x->runs[i] = (struct segment_run){
+            .chunk = (uint32_t)i / 10, .first_row = (uint32_t)i, .rows = 1, .max_ts_ns = 999};
+    }
+    x->part = (struct index_part){.tenant = SV("t"),
+                                  .period_length_ns = PERIOD_NS,
+                                  .max_ts_ns = 999,
+                                  .series = x->series,
+                                  .n_series = n};
+    struct lsn_range c = {0};
+    struct segment_info info = {.uuid = only, .coverage = &c, .n_coverage = 1};
+    x->live = live_segment_new(&info, NULL, NULL);
+    x->views = views_new();
+    struct views_change change = {.add = &x->live, .n_add = 1};
+    views_apply(x->views, &change);
+    x->view = view_pin(x->views);
+}
+
+static void simple_deinit(struct simple *x)
+{
+    view_unpin(x->view);
+    views_free(x->views);
+    live_segment_unref(x->live);
+    index_close(x->index);
+    free(x->series);
+    free(x->runs);
+    arena_deinit(&x->arena);
+}
+
+static int simple_add(struct simple *x, struct err *err)
+{
+    return index_add_segment(x->index, only, &x->part, 1, err);
+}
+
+static size_t simple_count(struct simple *x, const struct matcher *v, size_t n)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct index_query q = {
+        .view = x->view, .tenant = SV("t"), .matchers = v, .n_matchers = n, .max_ts_ns = 999};
+    struct index_series *series;
+    size_t n_found = 0;
+    assert_int_equal(index_series(x->index, &q, &a, &series, &n_found, NULL), 0);
+    return n_found;
+}
+
+static struct matcher compiled(const char *name, enum match_op op, struct str_view value)
+{
+    struct matcher m = {.name = sv_of(name), .op = op, .value = value};
+    assert_int_equal(matcher_compile(&m, NULL), 0);
+    return m;
+}
+
+static void test_more_series_than_one_posting_holds_are_all_found(void **state)
+{
+    enum { N = 2 * POSTING_MAX + 1000 };
+    struct simple x;
+    simple_init(&x, *state, N);
+    assert_int_equal(simple_add(&x, NULL), 0);
+    struct matcher all = compiled("all", MATCH_EQ, SV("1"));
+    struct matcher third = compiled("third", MATCH_EQ, SV("2"));
+    struct matcher others = compiled("third", MATCH_NRE, SV("2|x"));
+    struct matcher any = compiled("id", MATCH_RE, SV(".+"));
+    struct matcher some = compiled("id", MATCH_RE, SV("1310.."));
+    struct matcher both[2] = {third, some};
+    assert_int_equal(simple_count(&x, &all, 1), N);
+    assert_int_equal(simple_count(&x, &third, 1), N / 3);
+    assert_int_equal(simple_count(&x, &others, 1), N - N / 3);
+    assert_int_equal(simple_count(&x, &any, 1), N);
+    assert_int_equal(simple_count(&x, &some, 1), 100);
+    assert_int_equal(simple_count(&x, both, 2), 34);
+    for (size_t i = 0; i < N; i += 4999) {
+        struct matcher one = compiled("id", MATCH_EQ, arena_printf(&x.arena, "%06zu", i));
+        assert_int_equal(simple_count(&x, &one, 1), 1);
+    }
+    matcher_deinit(&others);
+    matcher_deinit(&any);
+    matcher_deinit(&some);
+    simple_deinit(&x);
+}
+
+static void test_labels_that_share_a_hash_stay_apart(void **state)
+{
+    struct simple x;
+    simple_init(&x, *state, 6);
+    for (size_t i = 0; i < 6; i++)
+        x.series[i].hash = i < 4 ? 7 : 8; /* what a clever pusher might bring about */
+    x.part.n_series = 3;                  /* some at once, the others later, among known ones */
+    assert_int_equal(simple_add(&x, NULL), 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 3);
+    x.part.n_series = 6;
+    x.part.part_no = 1;
+    assert_int_equal(simple_add(&x, NULL), 0);
+    assert_int_equal(simple_add(&x, NULL), 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 6);
+    for (size_t i = 0; i < 6; i++) {
+        struct matcher one = compiled("id", MATCH_EQ, arena_printf(&x.arena, "%06zu", i));
+        assert_int_equal(simple_count(&x, &one, 1), 1);
+    }
+    simple_deinit(&x);
+}
+
+/* --- refusals --------------------------------------------------------------------------- */
+
+static void test_parts_that_cannot_be_right_are_refused_and_leave_nothing(void **state)
+{
+    struct simple x;
+    struct err err = ERR_INIT;
+    simple_init(&x, *state, 5);
+    x.series[3] = x.series[1];
+    assert_int_equal(simple_add(&x, &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "lists a series twice"));
+    simple_deinit(&x);
+
+    simple_init(&x, *state, 5);
+    x.runs[2].max_ts_ns = 1000;
+    assert_int_equal(simple_add(&x, &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "out of its time"));
+    x.runs[2].max_ts_ns = 999;
+    x.part.period_length_ns = 0;
+    assert_int_equal(simple_add(&x, &err), ERR_INVALID);
+    x.part.period_length_ns = PERIOD_NS;
+    x.part.tenant = SV("");
+    assert_int_equal(simple_add(&x, &err), ERR_INVALID);
+    x.part.tenant = arena_printf(&x.arena, "%0401u", 0);
+    assert_int_equal(simple_add(&x, &err), ERR_INVALID);
+    x.part.tenant = SV("t");
+    struct str_view good = x.series[4].labels;
+    x.series[4].labels = SV("\x02no labels");
+    assert_true(simple_add(&x, &err) < 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 0);
+    x.series[4].labels = good;
+    assert_int_equal(simple_add(&x, &err), 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 5);
+    simple_deinit(&x);
+}
+
+static void test_an_answer_over_its_budget_is_an_error(void **state)
+{
+    struct simple x;
+    simple_init(&x, *state, 2000);
+    assert_int_equal(simple_add(&x, NULL), 0);
+    for (int series = 0; series < 2; series++) {
+        for (uint64_t max_bytes = 1000; max_bytes < 10 << 20; max_bytes *= 4) {
+            CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+            arena_alloc(&a, 5000); /* what was there before does not count */
+            struct index_query q = {
+                .view = x.view, .tenant = SV("t"), .max_ts_ns = 999, .max_bytes = max_bytes};
+            struct index_selection sel;
+            struct index_series *v;
+            size_t n;
+            struct err err = ERR_INIT;
+            int r = series ? index_series(x.index, &q, &a, &v, &n, &err)
+                           : index_select(x.index, &q, &a, &sel, &err);
+            /* 2,000 series of some 40 bytes, and in one case as many runs of 56. */
+            if (max_bytes < 64000)
+                assert_int_equal(r, ERR_OVER_BUDGET);
+            if (max_bytes > 1 << 20)
+                assert_int_equal(r, 0);
+            if (r < 0)
+                assert_non_null(strstr(err.text, "too many streams"));
+        }
+    }
+    simple_deinit(&x);
+}
+
+static void test_what_a_crash_left_of_a_table_is_removed(void **state)
+{
+    struct index *ix;
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/0-1000.old"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/-1000-1000.new"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/notes.old"), NULL), 0);
+    assert_int_equal(index_open(&ix, in_folder(*state, "index"), NULL, NULL), 0);
+    assert_false(file_exists(in_folder(*state, "index/0-1000.old")));
+    assert_false(file_exists(in_folder(*state, "index/-1000-1000.new")));
+    assert_true(file_exists(in_folder(*state, "index/notes.old")));
+    index_close(ix);
+}
+
+static struct file_fault fail_nth(void *ctx, enum file_op op, const char *path, int fd)
+{
+    int *left = ctx;
+    return (struct file_fault){.errnum = (*left)-- == 0 ? EIO : 0};
+}
+
+/* A period is dropped or not, and dropping it again ends well. */
+static void test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone(void **state)
+{
+    struct simple x;
+    simple_init(&x, *state, 50);
+    for (int nth = 0;; nth++) {
+        assert_int_equal(simple_add(&x, NULL), 0);
+        int left = nth;
+        file_fault_set(fail_nth, &left);
+        int r = index_drop_period(x.index, 0, PERIOD_NS, NULL);
+        file_fault_set(NULL, NULL);
+        size_t n = simple_count(&x, NULL, 0);
+        assert_true(n == 0 || (n == 50 && r < 0));
+        index_close(x.index);
+        assert_int_equal(index_open(&x.index, in_folder(*state, "index"), NULL, NULL), 0);
+        assert_true(simple_count(&x, NULL, 0) == n || r < 0);
+        assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+        assert_int_equal(simple_count(&x, NULL, 0), 0);
+        if (left >= 0) {
+            assert_int_equal(r, 0);
+            assert_true(nth > 3);
+            break;
+        }
+    }
+    simple_deinit(&x);
+}
+
+/* --- threads ---------------------------------------------------------------------------- */
+
+struct reading {
+    struct simple *x;
+    _Atomic bool stop;
+    _Atomic unsigned n_reads;
+};
+
+/* Either the whole part is there, or nothing of it. */
+static void read_until_stopped(void *ctx)
+{
+    struct reading *rd = ctx;
+    while (!atomic_load(&rd->stop)) {
+        size_t n = simple_count(rd->x, NULL, 0);
+        if (n != 0 && n != rd->x->n)
+            abort();
+        atomic_fetch_add(&rd->n_reads, 1);
+    }
+}
+
+static void test_readers_see_a_part_whole_or_not_while_it_comes_and_goes(void **state)
+{
+    struct simple x;
+    simple_init(&x, *state, 300);
+    struct reading rd = {.x = &x};
+    struct thread t[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(thread_start(&t[i], "reader", read_until_stopped, &rd, NULL), 0);
+    for (unsigned i = 0; i < 60 || atomic_load(&rd.n_reads) < 20; i++) {
+        assert_int_equal(simple_add(&x, NULL), 0);
+        if (i % 3 == 0)
+            assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+        else if (i % 3 == 1)
+            assert_int_equal(index_remove_segments(x.index, &only, 1, NULL), 0);
+    }
+    atomic_store(&rd.stop, true);
+    for (unsigned i = 0; i < 2; i++)
+        thread_join(&t[i]);
+    simple_deinit(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(test_every_answer_is_that_of_a_plain_list),
         FOLDER_TEST(test_the_same_with_one_open_table_and_a_map_that_must_grow),
+        FOLDER_TEST(test_more_series_than_one_posting_holds_are_all_found),
+        FOLDER_TEST(test_labels_that_share_a_hash_stay_apart),
+        FOLDER_TEST(test_parts_that_cannot_be_right_are_refused_and_leave_nothing),
+        FOLDER_TEST(test_an_answer_over_its_budget_is_an_error),
+        FOLDER_TEST(test_what_a_crash_left_of_a_table_is_removed),
+        FOLDER_TEST(test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone),
+        FOLDER_TEST(test_readers_see_a_part_whole_or_not_while_it_comes_and_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,6 +42,12 @@ static void collect(void *ctx, size_t at, const struct segment_run *run)
     got.run[got.n++] = *run;
 }
 
+static size_t met[MAX_SERIES], n_met;
+static void meet(void *ctx, size_t at)
+{
+    met[n_met++] = at;
+}
+
 static bool run_eq(const struct segment_run *a, const struct segment_run *b)
 {
     return a->chunk == b->chunk && a->first_row == b->first_row && a->rows == b->rows &&
@@ -85,6 +91,15 @@ static void test_selection_is_the_runs_of_the_wanted_series(void **state)
             }
         }
         assert_int_equal(at, got.n);
+
+        /* The same series, without their runs. */
+        n_met = 0;
+        assert_int_equal(part_row_meet(&d, wanted, n_wanted, meet, NULL, NULL), 0);
+        size_t n_distinct = 0;
+        for (size_t k = 0; k < got.n; k++)
+            if (k == 0 || got.at[k] != got.at[k - 1])
+                assert_int_equal(met[n_distinct++], got.at[k]);
+        assert_int_equal(n_met, n_distinct);
     }
 }
 

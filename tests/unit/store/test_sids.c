@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
+/* folder.h brings cmocka and what it wants before. */
+#include "base/crc32c.h"
 #include "store/sids.h"
 
 static uint16_t in[POSTING_MAX], out[POSTING_MAX];
@@ -95,6 +97,78 @@ static void test_sets_combine_as_sets(void **state)
     }
 }
 
+/* Adding to a set and asking whether it meets one are the same with and without the list. */
+static void test_postings_act_on_sets_as_their_lists_do(void **state)
+{
+    uint64_t seed = 5;
+    for (unsigned round = 0; round < 400; round++) {
+        uint32_t n = 0, step = 1 + (uint32_t)(next_random(&seed) % (round % 2 ? 20 : 5000));
+        uint32_t run = 1 + (uint32_t)(next_random(&seed) % 50);
+        for (uint32_t i = 0; i < POSTING_MAX; i++)
+            if (next_random(&seed) % step == 0)
+                for (uint32_t end = i + (round % 3 ? 1 : run); i < end && i < POSTING_MAX; i++)
+                    in[n++] = (uint16_t)i;
+        if (n == 0)
+            continue;
+        CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+        posting_encode(&b, in, n);
+        uint32_t high = (uint32_t)(next_random(&seed) % 3);
+        /* Just large enough, too small by one, or anything. */
+        uint32_t needed = (high << 16) + in[n - 1] + 1;
+        uint32_t n_sids = needed + (uint32_t)(next_random(&seed) % 3) - 1;
+        if (next_random(&seed) % 4 == 0)
+            n_sids = (uint32_t)(next_random(&seed) % (4 << 16));
+        struct sid_set to, other;
+        sid_set_init(&to, n_sids, false);
+        sid_set_init(&other, n_sids, false);
+        int r = posting_add_to(buf_view(&b), high, &to, NULL);
+        assert_int_equal(r, n_sids >= needed ? 0 : ERR_CORRUPT);
+        for (uint32_t i = 0; r == 0 && i < n; i++)
+            assert_true(sid_set_has(&to, high << 16 | in[i]));
+        if (r == 0)
+            assert_int_equal(sid_set_count(&to), n);
+        bool meets = false;
+        for (unsigned k = 0; k < 3 && n_sids > 0; k++) {
+            uint32_t sid = (uint32_t)(next_random(&seed) % n_sids);
+            if (next_random(&seed) % 2 && (high << 16) + in[n / 2] < n_sids)
+                sid = (high << 16) + in[n / 2];
+            sid_set_add(&other, sid);
+            for (uint32_t i = 0; i < n; i++)
+                meets |= sid == (high << 16) + in[i];
+        }
+        assert_int_equal(posting_meets(buf_view(&b), high, &other, NULL), meets);
+        sid_set_deinit(&to);
+        sid_set_deinit(&other);
+    }
+}
+
+/* A checksum says nothing of what stands below it. */
+static void test_a_posting_of_wrong_shape_is_refused_by_all(void **state)
+{
+    struct sid_set set;
+    sid_set_init(&set, 1 << 17, true);
+    static const size_t lens[] = {0, 1, 2, 3, 4, 5, 6, 8191, 8192, 8193};
+    for (unsigned kind = 0; kind < 6; kind++) {
+        for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+            CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+            buf_fill(&b, 0, 8);
+            buf_fill(&b, '\x11', lens[i]);
+            b.p[0] = (char)kind;
+            st_le32(b.p + 4, crc32c(sv(b.p + 8, lens[i])));
+            bool shape = (kind == 1 && lens[i] % 2 == 0) || (kind == 2 && lens[i] == 8192) ||
+                         (kind == 3 && lens[i] % 4 == 0);
+            uint32_t n;
+            int r = posting_decode(buf_view(&b), out, &n, NULL);
+            assert_true(shape && lens[i] > 0 ? r == 0 || lens[i] > 2 : r < 0);
+            r = posting_add_to(buf_view(&b), 0, &set, NULL);
+            assert_int_equal(r == 0, shape && lens[i] > 0);
+            r = posting_meets(buf_view(&b), 0, &set, NULL);
+            assert_int_equal(r >= 0, shape && lens[i] > 0);
+        }
+    }
+    sid_set_deinit(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +177,8 @@ int main(void)
         cmocka_unit_test(test_one_number_takes_ten_bytes),
         cmocka_unit_test(test_a_flipped_bit_of_a_posting_is_noticed),
         cmocka_unit_test(test_sets_combine_as_sets),
+        cmocka_unit_test(test_postings_act_on_sets_as_their_lists_do),
+        cmocka_unit_test(test_a_posting_of_wrong_shape_is_refused_by_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
