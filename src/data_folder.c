@@ -37,6 +37,16 @@ const char *data_folder_path(const struct app_conf *conf, const char *name, stru
     return path->p;
 }
 
+const char *data_folder_objects(const struct app_conf *conf, struct buf *path)
+{
+    if (!*conf->common.chunks_directory)
+        return data_folder_path(conf, "objects", path);
+    buf_clear(path); /* chunks_directory is a path as it is, like path_prefix */
+    buf_printf(path, "%s", conf->common.chunks_directory);
+    buf_put_u8(path, 0);
+    return path->p;
+}
+
 int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
                             struct object_store **ret_objects, struct err *err)
 {
@@ -44,11 +54,7 @@ int data_folder_open_stores(const struct app_conf *conf, struct object_store **r
     int r = object_fs_open(ret_local, data_folder_path(conf, "segments", &path), err);
     if (r < 0)
         return r;
-    /* chunks_directory is a path as it is, like path_prefix. */
-    const char *objects = conf->common.chunks_directory;
-    if (!*objects)
-        objects = data_folder_path(conf, "objects", &path);
-    return object_fs_open(ret_objects, objects, err);
+    return object_fs_open(ret_objects, data_folder_objects(conf, &path), err);
 }
 
 bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret)

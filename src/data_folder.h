@@ -13,6 +13,8 @@ struct object_store;
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err);
 /* The path of a name in it; an absolute name stays as it is.  Valid as long as `path`. */
 const char *data_folder_path(const struct app_conf *conf, const char *name, struct buf *path);
+/* Where the objects are: also a path, not below the data folder when it is configured. */
+const char *data_folder_objects(const struct app_conf *conf, struct buf *path);
 /* The store of local segments and the object store; either may be set after a failure, too. */
 int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
                             struct object_store **ret_objects, struct err *err);

@@ -13,8 +13,8 @@
 
 struct command {
     const struct app_conf *conf;
-    struct buf catalog, index, new_catalog, new_index, damaged; /* paths */
-    char suffix[48];                                            /* of what is set aside */
+    struct buf catalog, index, new_catalog, new_index; /* paths */
+    char suffix[48];                                   /* of what is set aside */
 };
 
 static void command_deinit(struct command *c)
@@ -23,7 +23,6 @@ static void command_deinit(struct command *c)
     buf_deinit(&c->index);
     buf_deinit(&c->new_catalog);
     buf_deinit(&c->new_index);
-    buf_deinit(&c->damaged);
 }
 
 static bool is_taken(const struct buf *path, const char *suffix)
@@ -51,36 +50,38 @@ static void set_paths(struct command *c)
     data_folder_path(c->conf, "index", &c->index);
     data_folder_path(c->conf, "catalog.rebuilding", &c->new_catalog);
     data_folder_path(c->conf, "index.rebuilding", &c->new_index);
-    data_folder_path(c->conf, "damaged", &c->damaged);
     choose_suffix(c);
 }
 
 /* --- notes ------------------------------------------------------------------------------ */
 
-/* Not over another file of that name. */
-static int move_aside(struct command *c, struct str_view key, struct err *err)
+/* To "<its name>.damaged", not over another of that name.  Only what ends in ".seg" is looked at by
+ * the next start, which removes segments that the catalog does not name. */
+static int set_aside(const struct command *c, enum segment_place place, struct str_view key,
+                     struct err *err)
 {
-    CLEANUP(buf_deinit) struct buf name = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
-    buf_printf(&name, "segments/%.*s", SV_ARG(key));
-    buf_put_u8(&name, 0);
-    data_folder_path(c->conf, name.p, &from);
-    size_t slash = key.len;
-    while (slash > 0 && key.p[slash - 1] != '/')
-        slash--;
+    CLEANUP(buf_deinit) struct buf from = BUF_INIT, to = BUF_INIT, folder = BUF_INIT;
+    const char *root = place == PLACE_LOCAL ? data_folder_path(c->conf, "segments", &from)
+                                            : data_folder_objects(c->conf, &from);
+    buf_printf(&folder, "%s/%.*s", root, SV_ARG(key));
+    buf_clear(&from);
+    buf_put(&from, buf_view(&folder));
+    buf_put_u8(&from, 0);
     for (unsigned i = 1; i == 1 || file_exists(to.p); i++) {
         buf_clear(&to);
-        buf_printf(&to, "%s/%.*s", c->damaged.p, SV_ARG(sv_from(key, slash)));
+        buf_printf(&to, "%s.damaged", from.p);
         if (i > 1)
             buf_printf(&to, ".%u", i);
         buf_put_u8(&to, 0);
     }
-    int r = file_mkdirs(c->damaged.p, err);
+    while (folder.p[folder.len - 1] != '/')
+        folder.len--;
+    folder.p[folder.len - 1] = '\0';
+    int r = file_rename(from.p, to.p, err);
     if (r == 0)
-        r = file_rename(from.p, to.p, err);
+        r = file_fsync_dir(folder.p, err);
     if (r == 0)
-        r = file_fsync_dir(c->damaged.p, err);
-    if (r == 0)
-        printf("  moved to %s\n", to.p);
+        printf("  it is %s now\n", to.p);
     return r;
 }
 
@@ -91,7 +92,7 @@ static int take_note(void *ctx, enum rebuild_event event, enum segment_place pla
         return 0;
     printf("damaged: %s %.*s: %s\n", place == PLACE_LOCAL ? "segment" : "object", SV_ARG(key),
            why->text);
-    return place == PLACE_LOCAL ? move_aside(ctx, key, err) : 0;
+    return set_aside(ctx, place, key, err);
 }
 
 static void print_report(const struct rebuild_report *r)

@@ -132,7 +132,9 @@ def test_a_damaged_object_is_left_out_named_and_kept(which):
         assert f"damaged: object {damaged.parent.name}/{damaged.name}: " in report
         server.start()
         assert len(everything(server)) == 60
-        assert damaged.read_bytes() == raw
+        server.flush()
+        assert (damaged.parent / (damaged.name + ".damaged")).read_bytes() == raw
+        assert not damaged.exists()
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -162,13 +164,15 @@ def test_a_damaged_local_segment_is_out_of_reach_of_the_next_start():
         (folder / "x.seg").write_bytes(b"no segment")
         report = rebuild(server)
         assert "damaged: segment 2026-01-01/x.seg: " in report
-        assert (data_of(server) / "damaged" / "x.seg").read_bytes() == b"no segment"
-        assert not (folder / "x.seg").exists()
         (folder / "x.seg").write_bytes(b"another")
         rebuild(server)
-        kept = sorted((data_of(server) / "damaged").iterdir())
-        assert [p.read_bytes() for p in kept] == [b"no segment", b"another"]
+        kept = sorted(folder.iterdir())
+        assert [(p.name, p.read_bytes()) for p in kept] == [
+            ("x.seg.damaged", b"no segment"), ("x.seg.damaged.2", b"another")]
+        assert "0 damaged" in rebuild(server)
         server.start()
+        server.flush()
+        assert sorted(folder.iterdir()) == kept
 
 
 def test_it_refuses_while_a_server_runs():
