@@ -175,9 +175,9 @@ static void swap_view(struct ingester *in, const struct segment_info *info)
     in->n_spilled = done->number;
     in->spilling = (struct ingest_head){0};
     in->spill_err = ERR_INIT;
+    live_segment_unref(live); /* the view has it; a flush must find nobody else holding it */
     cond_broadcast(&in->changed);
     mutex_unlock(&in->mu);
-    live_segment_unref(live);
     generation_unref(done);
 }
 
@@ -243,6 +243,7 @@ static void note_spill(struct spiller *s, int r, const struct err *err, int64_t 
     s->retry_at_ns = clock_mono_ns() + s->retry_ns;
     mutex_lock(&in->mu);
     in->spill_err = *err;
+    cond_broadcast(&in->changed); /* a flush may wait for the end of it */
     mutex_unlock(&in->mu);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, err->text);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kit.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -16,13 +18,22 @@
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 
+/* In memory where there is such a place: nothing here depends on a real disk, and syncs are slow.
+ */
+static void make_folder(char out[64])
+{
+    bool in_memory = access("/dev/shm", W_OK) == 0;
+    snprintf(out, 64, "%s/halogi-kit-XXXXXX", in_memory ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(out));
+}
+
 /* --- life ---------------------------------------------------------------------------------- */
 
 int kit_setup(void **state)
 {
     struct kit *k = mem_zalloc(1, sizeof *k);
-    strcpy(k->folder, "/tmp/halogi-kit-XXXXXX");
-    assert_non_null(mkdtemp(k->folder));
+    make_folder(k->folder);
+    mutex_init(&k->mu);
     log_set_level(LOG_LEVEL_ERROR + 1);
     k->conf = (struct ingester_conf){.chunk_idle_period_ns = 1800 * NS_PER_S,
                                      .max_chunk_age_ns = 7200 * NS_PER_S,
@@ -58,6 +69,7 @@ int kit_teardown(void **state)
     arena_deinit(&k->arena);
     free(k->acked);
     free(k->sent);
+    mutex_deinit(&k->mu);
     free(k);
     return 0;
 }
@@ -152,8 +164,8 @@ static void copy_tree(const char *from, const char *to)
 
 void kit_crash(struct kit *k)
 {
-    char copy[64] = "/tmp/halogi-kit-XXXXXX";
-    assert_non_null(mkdtemp(copy));
+    char copy[64];
+    make_folder(copy);
     copy_tree(k->folder, copy);
     kit_close(k);
     assert_int_equal(file_remove_tree(k->folder, NULL), 0);
@@ -223,7 +235,12 @@ struct kit_push *kit_push_start(struct kit *k, const struct kit_entry *v, size_t
     struct err err = ERR_INIT;
     mutex_init(&p->mu);
     cond_init(&p->answered);
+    mutex_lock(&k->mu);
     struct kit_entry *copy = ARENA_ARRAY(&k->arena, struct kit_entry, n);
+    k->sent = mem_grow(k->sent, &k->cap_sent, k->n_sent + n, sizeof *k->sent);
+    memcpy(k->sent + k->n_sent, v, n * sizeof *v);
+    k->n_sent += n;
+    mutex_unlock(&k->mu);
     memcpy(copy, v, n * sizeof *v);
     p->v = copy;
     p->n = n;
@@ -243,9 +260,6 @@ struct kit_push *kit_push_start(struct kit *k, const struct kit_entry *v, size_t
         fail_msg("%s", err.text);
     if (how == KIT_CANONICAL)
         p->batch.body.bytes = (struct str_view){NULL, 0};
-    k->sent = mem_grow(k->sent, &k->cap_sent, k->n_sent + n, sizeof *k->sent);
-    memcpy(k->sent + k->n_sent, v, n * sizeof *v);
-    k->n_sent += n;
     struct peer peer = ingester_peer(k->in);
     peer.ops->push(peer.self, &p->batch, on_done, p);
     return p;
@@ -264,6 +278,7 @@ struct kit_answer kit_push_end(struct kit *k, struct kit_push *p)
         cond_wait(&p->answered, &p->mu);
     mutex_unlock(&p->mu);
     size_t at = 0;
+    mutex_lock(&k->mu);
     for (size_t s = 0; s < p->batch.n_streams && p->answer.result == 0; s++)
         for (size_t i = 0; i < p->batch.streams[s].n_entries; i++, at++) {
             if (p->batch.streams[s].rejected || p->batch.streams[s].entries[i].rejected)
@@ -271,6 +286,7 @@ struct kit_answer kit_push_end(struct kit *k, struct kit_push *p)
             k->acked = mem_grow(k->acked, &k->cap_acked, k->n_acked + 1, sizeof *k->acked);
             k->acked[k->n_acked++] = p->v[at];
         }
+    mutex_unlock(&k->mu);
     struct kit_answer answer = p->answer;
     cond_deinit(&p->answered);
     mutex_deinit(&p->mu);
@@ -551,6 +567,58 @@ void kit_check(struct kit *k, const char *tenant)
     buf_put_u8(&got, 0);
     if (!sv_eq(buf_view(&want), buf_view(&got)))
         show_difference(&want, &got);
+}
+
+struct lines {
+    struct str_view *v;
+    size_t n, cap;
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
+}
+
+static struct lines split(const struct buf *text)
+{
+    struct lines l = {0};
+    for (struct str_view rest = buf_view(text); rest.len > 0;) {
+        size_t end = sv_find_byte(rest, '\n');
+        l.v = mem_grow(l.v, &l.cap, l.n + 1, sizeof *l.v);
+        l.v[l.n++] = sv_sub(rest, 0, end);
+        rest = sv_from(rest, end + 1);
+    }
+    if (l.n > 1)
+        qsort(l.v, l.n, sizeof *l.v, by_text);
+    return l;
+}
+
+static void must_hold(const struct lines *all, const struct lines *some, const char *what)
+{
+    for (size_t i = 0; i < some->n; i++)
+        if (!all->n || !bsearch(&some->v[i], all->v, all->n, sizeof *all->v, by_text))
+            fail_msg("%s: %.*s", what, SV_ARG(some->v[i]));
+}
+
+void kit_check_between(struct kit *k, const char *tenant)
+{
+    CLEANUP(buf_deinit) struct buf acked = BUF_INIT, sent = BUF_INIT, got = BUF_INIT;
+    struct kit_found found;
+    kit_expect(k, k->acked, k->n_acked, tenant, &acked);
+    kit_expect(k, k->sent, k->n_sent, tenant, &sent);
+    kit_read(k, tenant, true, &got, &found);
+    struct lines a = split(&acked), s = split(&sent), g = split(&got);
+    must_hold(&g, &a, "acknowledged, and lost");
+    must_hold(&s, &g, "never sent, or changed");
+    free(a.v);
+    free(s.v);
+    free(g.v);
+}
+
+size_t kit_n_acked(struct kit *k)
+{
+    MUTEX_GUARD(&k->mu);
+    return k->n_acked;
 }
 
 struct counting {

@@ -28,6 +28,7 @@ struct kit {
     struct segments *segments;
     struct views *views;
     struct ingester *in;
+    struct mutex mu; /* of the arena and of what follows: pushes may come from any thread */
     /* Acknowledged, in order, and what was sent in all. */
     struct kit_entry *acked, *sent;
     size_t n_acked, cap_acked, n_sent, cap_sent;
@@ -81,4 +82,7 @@ void kit_expect(struct kit *k, const struct kit_entry *v, size_t n, const char *
                 struct buf *out);
 /* Everything acknowledged is there, once, in order, and nothing else. */
 void kit_check(struct kit *k, const char *tenant);
+/* For pushes that failed: everything acknowledged is there, and nothing that was never sent. */
+void kit_check_between(struct kit *k, const char *tenant);
+size_t kit_n_acked(struct kit *k);
 size_t kit_n_files(struct kit *k, const char *below, const char *suffix);
