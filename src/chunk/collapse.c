@@ -13,9 +13,9 @@ static bool same_text(const struct entry *a, const struct entry *b)
     return sv_eq(a->line, b->line) && sv_eq(a->sm, b->sm);
 }
 
-static uint64_t text_hash(const struct entry *e)
+static uint64_t text_hash(const struct entry *e, uint64_t seed)
 {
-    uint64_t h = XXH3_64bits(e->line.p, e->line.len);
+    uint64_t h = XXH3_64bits_withSeed(e->line.p, e->line.len, seed);
     return e->sm.len ? h ^ XXH3_64bits_withSeed(e->sm.p, e->sm.len, h) : h;
 }
 
@@ -43,9 +43,10 @@ static size_t collapse_many(struct entry *v, size_t n)
     while (n_slots < 2 * n)
         n_slots *= 2;
     slots = mem_zalloc(n_slots, sizeof *slots);
+    uint64_t seed = (uintptr_t)slots; /* whoever sends lines must not know what collides */
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t hash = text_hash(&v[i]);
+        uint64_t hash = text_hash(&v[i], seed);
         size_t at = hash & (n_slots - 1);
         bool repeated = false;
         for (; slots[at].kept_plus_1 && !repeated; at = (at + 1) & (n_slots - 1))

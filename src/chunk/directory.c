@@ -67,7 +67,9 @@ void directory_add_stream(struct directory *d, struct str_view labels, uint32_t 
 /* The slot that holds the key, or the empty one where it belongs. */
 static uint32_t *key_slot(const struct directory *d, struct str_view name)
 {
-    size_t mask = d->n_key_slots - 1, at = XXH3_64bits(name.p, name.len) & mask;
+    /* An address as seed: who sends metadata must not know what collides. */
+    size_t mask = d->n_key_slots - 1;
+    size_t at = XXH3_64bits_withSeed(name.p, name.len, (uintptr_t)d->key_slots) & mask;
     while (d->key_slots[at] && !sv_eq(d->sm_keys[d->key_slots[at] - 1].name, name))
         at = (at + 1) & mask;
     return &d->key_slots[at];

@@ -61,7 +61,8 @@ uint32_t sm_sets_add(struct sm_sets *s, struct str_view encoded)
         return s->n_sets - 1;
     if ((s->n_sets + 1) * 2 > s->n_slots)
         grow_slots(s);
-    uint64_t hash = XXH3_64bits(encoded.p, encoded.len);
+    /* An address as seed: who sends metadata must not know what collides. */
+    uint64_t hash = XXH3_64bits_withSeed(encoded.p, encoded.len, (uintptr_t)s);
     uint32_t at = (uint32_t)hash & (s->n_slots - 1);
     for (; s->slots[at]; at = (at + 1) & (s->n_slots - 1)) {
         uint32_t set = s->slots[at] - 1;

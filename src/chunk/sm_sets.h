@@ -7,7 +7,7 @@
 
 struct sm_sets {
     struct str_view *sets; /* copies in `arena` */
-    uint64_t *hashes;
+    uint64_t *hashes;      /* depend on where this struct stands: it must not move */
     uint32_t n_sets;
     size_t cap_sets, cap_hashes;
     uint32_t *slots; /* set + 1, open addressing */

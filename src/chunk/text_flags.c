@@ -57,12 +57,32 @@ static size_t look_at_blocks(struct seen *s, const char *p, size_t len)
 }
 #endif
 
+/* Length of a two- or three-byte character of the plain kind, where all continuation bytes are
+ * allowed; 0 for anything else.  Four bytes are readable. */
+static inline size_t plain_character(const char *p)
+{
+    uint32_t v = ld_le32(p);
+    uint8_t lead = (uint8_t)v;
+    if ((v & 0xc0e0) == 0x80c0)
+        return lead >= 0xc2 ? 2 : 0;
+    if ((v & 0xc0c0f0) == 0x8080e0)
+        return lead != 0xe0 && lead != 0xed ? 3 : 0;
+    return 0;
+}
+
 static bool is_utf8(struct str_view s)
 {
     for (size_t at = 0; at < s.len;) {
-        if (s.len - at >= 8 && !(ld_le64(s.p + at) & UINT64_C(0x8080808080808080))) {
-            at += 8;
-            continue;
+        if (s.len - at >= 8) {
+            if (!(ld_le64(s.p + at) & UINT64_C(0x8080808080808080))) {
+                at += 8;
+                continue;
+            }
+            size_t n = 0, from = at;
+            while (s.len - at >= 4 && (n = plain_character(s.p + at)) > 0)
+                at += n;
+            if (at > from)
+                continue;
         }
         uint32_t c;
         size_t n = utf8_decode(sv_from(s, at), &c);
