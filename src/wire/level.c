@@ -67,8 +67,22 @@ struct level_names {
     const struct str_view *exact;
     size_t n;
     uint32_t first_bytes[8]; /* bitmap: any name begins with it, either case */
+    uint32_t last_bytes[8];  /* the same for where names end */
     size_t max_bytes;
 };
+
+static void add_byte(uint32_t bitmap[8], unsigned char c)
+{
+    unsigned char other = (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? c ^ 0x20 : c;
+    bitmap[c / 32] |= 1u << c % 32;
+    bitmap[other / 32] |= 1u << other % 32;
+}
+
+static inline bool has_byte(const uint32_t bitmap[8], char byte)
+{
+    unsigned char c = (unsigned char)byte;
+    return bitmap[c / 32] >> c % 32 & 1;
+}
 
 struct level_names *level_names_new(struct arena *a, const struct str_view *names, size_t n)
 {
@@ -80,21 +94,15 @@ struct level_names *level_names_new(struct arena *a, const struct str_view *name
             set->max_bytes = names[i].len;
         if (names[i].len == 0)
             continue;
-        unsigned char c = (unsigned char)names[i].p[0], other = c;
-        if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            other = c ^ 0x20;
-        set->first_bytes[c / 32] |= 1u << c % 32;
-        set->first_bytes[other / 32] |= 1u << other % 32;
+        add_byte(set->first_bytes, (unsigned char)names[i].p[0]);
+        add_byte(set->last_bytes, (unsigned char)names[i].p[names[i].len - 1]);
     }
     return set;
 }
 
 static inline bool may_be_name(const struct level_names *set, struct str_view key)
 {
-    if (key.len == 0 || key.len > set->max_bytes)
-        return false;
-    unsigned char c = (unsigned char)key.p[0];
-    return set->first_bytes[c / 32] >> c % 32 & 1;
+    return key.len > 0 && key.len <= set->max_bytes && has_byte(set->first_bytes, key.p[0]);
 }
 
 static bool is_name(const struct level_names *set, struct str_view key)
@@ -174,6 +182,23 @@ static const char *skip_quoted(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
+/* Whether a name stands before any '=': if not, there is nothing to find. */
+static bool has_logfmt_name(const struct level_names *names, struct str_view line)
+{
+    const char *at = line.p, *end = line.p + line.len;
+    while (at < end && (at = memchr(at, '=', (size_t)(end - at)))) {
+        size_t before = (size_t)(at - line.p);
+        if (before > 0 && has_byte(names->last_bytes, at[-1]))
+            for (size_t i = 0; i < names->n; i++)
+                if (names->exact[i].len <= before &&
+                    sv_eq_nocase(sv(at - names->exact[i].len, names->exact[i].len),
+                                 names->exact[i]))
+                    return true;
+        at++;
+    }
+    return false;
+}
+
 static bool logfmt_field(const struct level_names *names, struct str_view line,
                          struct str_view *ret)
 {
@@ -225,9 +250,7 @@ bool level_line_field(const struct level_names *names, unsigned json_depth, stru
             json_depth = JSON_MAX_DEPTH;
         return json_field(names, &in, json_depth, ret) == 1;
     }
-    if (line.len == 0 || !memchr(line.p, '=', line.len))
-        return false;
-    return logfmt_field(names, line, ret);
+    return has_logfmt_name(names, line) && logfmt_field(names, line, ret);
 }
 
 enum level level_of_line(const struct level_names *names, unsigned json_depth, struct str_view line)

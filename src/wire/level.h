@@ -40,6 +40,6 @@ struct str_view level_text(enum level level);
 /* Encoded labels (model/labels.h) of {detected_level=<text>}: one constant each. */
 struct str_view level_metadata(enum level level);
 
-/* The first word that is a level's, or LEVEL_NONE; the two must agree on every input. */
+/* The first word that is a level's, or LEVEL_NONE; the two agree on every input. */
 enum level level_first_word(struct str_view line);
 enum level level_first_word_portable(struct str_view line);

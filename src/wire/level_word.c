@@ -44,14 +44,24 @@ static enum level word_level(uint64_t letters, unsigned len)
     return LEVEL_NONE;
 }
 
+/* The first three letters by the first one: each letter begins at most one word, and its longer
+ * forms.  No other byte becomes a letter with its case bit set. */
+static inline bool may_be_level(const char *p)
+{
+    static const uint32_t prefixes[32] = {
+        ['c' & 31] = 'c' | 'r' << 8 | 'i' << 16, ['d' & 31] = 'd' | 'e' << 8 | 'b' << 16,
+        ['e' & 31] = 'e' | 'r' << 8 | 'r' << 16, ['f' & 31] = 'f' | 'a' << 8 | 't' << 16,
+        ['i' & 31] = 'i' | 'n' << 8 | 'f' << 16, ['t' & 31] = 't' | 'r' << 8 | 'a' << 16,
+        ['w' & 31] = 'w' | 'a' << 8 | 'r' << 16,
+    };
+    uint32_t three = (uint32_t)ld_le16(p) | (uint32_t)(unsigned char)p[2] << 16;
+    return (three | 0x202020) == prefixes[p[0] & 31];
+}
+
 /* A word begins at line[at]. */
 static enum level level_at(struct str_view line, size_t at)
 {
-    static const uint32_t first_letters = 1u << ('t' & 31) | 1u << ('d' & 31) | 1u << ('f' & 31) |
-                                          1u << ('c' & 31) | 1u << ('e' & 31) | 1u << ('w' & 31) |
-                                          1u << ('i' & 31);
-    unsigned char c = (unsigned char)line.p[at];
-    if (c < 'A' || !(first_letters >> (c & 31) & 1))
+    if (line.len - at < 3 || !may_be_level(line.p + at))
         return LEVEL_NONE;
     uint64_t raw = 0;
     size_t left = line.len - at;

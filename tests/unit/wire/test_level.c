@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "model/labels.h"
 #include "model/limits.h"
@@ -192,6 +193,97 @@ static size_t random_line(char *out, size_t max)
     return n;
 }
 
+/* The rules again, slowly and from their wording: the oracle of the next test. */
+static bool is_word_byte(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static enum level simple_word(struct str_view line)
+{
+    static const char *const words[] = {"trace", "debug", "fatal",   "critical", "error",
+                                        "err",   "warn",  "warning", "info"};
+    for (size_t at = 0, n; at < line.len; at += n + 1) {
+        for (n = 0; at + n < line.len && is_word_byte((unsigned char)line.p[at + n]);)
+            n++;
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+            if (sv_eq_nocase(sv_sub(line, at, n), sv_of(words[i])))
+                return level_parse(sv_of(words[i]));
+    }
+    return LEVEL_NONE;
+}
+
+static bool is_separator(char c)
+{
+    return (unsigned char)c <= ' ';
+}
+
+/* Keys up to the first thing that is no logfmt; the value of the first listed key. */
+static bool simple_logfmt(struct str_view s, struct str_view *ret)
+{
+    static const char *const fields[] = {"level",        "log.level", "severity",
+                                         "SeverityText", "lvl",       "severity_text"};
+    for (;;) {
+        while (s.len && is_separator(s.p[0]))
+            s = sv_from(s, 1);
+        size_t n = 0;
+        while (n < s.len && !is_separator(s.p[n]) && s.p[n] != '=' && s.p[n] != '"')
+            n++;
+        struct str_view key = sv_sub(s, 0, n);
+        s = sv_from(s, n);
+        if (s.len == 0)
+            return false;
+        if (is_separator(s.p[0]))
+            continue;
+        if (s.p[0] == '"' || n == 0)
+            return false;
+        s = sv_from(s, 1);
+        n = 0;
+        bool quoted = s.len && s.p[0] == '"';
+        if (quoted) {
+            for (n = 1; n < s.len && s.p[n] != '"'; n++)
+                n += s.p[n] == '\\';
+            if (n >= s.len)
+                return false;
+            n++;
+        } else {
+            while (n < s.len && !is_separator(s.p[n]))
+                if (s.p[n] == '=' || s.p[n++] == '"')
+                    return false;
+        }
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            if (sv_eq_nocase(key, sv_of(fields[i]))) {
+                *ret = quoted ? sv_sub(s, 1, n - 2) : sv_sub(s, 0, n);
+                return true;
+            }
+        }
+        s = sv_from(s, n);
+    }
+}
+
+static void test_every_line_has_the_level_that_the_simple_rules_give(void **state)
+{
+    for (int i = 0; i < 300000; i++) {
+        char text[256];
+        size_t len = random_line(text, sizeof text);
+        char *exact = malloc(len ? len : 1); /* so that a read past the end shows */
+        memcpy(exact, text, len);
+        struct str_view line = sv(exact, len), value, trimmed = sv_trim(line);
+        bool json = trimmed.len >= 2 && trimmed.p[0] == '{' && trimmed.p[trimmed.len - 1] == '}';
+        enum level want = LEVEL_NONE;
+        if (json ? level_line_field(names, 2, line, &value) : simple_logfmt(line, &value))
+            want = level_parse(value);
+        if (want == LEVEL_NONE)
+            want = simple_word(line);
+        if (want == LEVEL_NONE)
+            want = LEVEL_UNKNOWN;
+        enum level got = level_of_line(names, 2, line);
+        if (got != want)
+            fail_msg("'%.*s': %d, not %d", SV_ARG(line), got, want);
+        free(exact);
+    }
+}
+
 static void test_the_fast_word_search_equals_the_simple_one(void **state)
 {
     for (int i = 0; i < 300000; i++) {
@@ -212,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_logfmt_fields_are_found_without_case),
         cmocka_unit_test(test_without_fields_only_words_count),
         cmocka_unit_test(test_each_level_has_its_metadata_ready),
+        cmocka_unit_test(test_every_line_has_the_level_that_the_simple_rules_give),
         cmocka_unit_test(test_the_fast_word_search_equals_the_simple_one),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
