@@ -40,9 +40,20 @@ bool sv_eq_nocase(struct str_view a, struct str_view b)
 
 bool sv_to_u64(struct str_view s, uint64_t *ret)
 {
+    enum { NEVER_TOO_MUCH = 19 }; /* digits */
     uint64_t v = 0;
     if (s.len == 0)
         return false;
+    if (s.len <= NEVER_TOO_MUCH) {
+        unsigned worst = 0;
+        for (size_t i = 0; i < s.len; i++) {
+            unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+            worst |= digit > 9;
+            v = v * 10 + digit;
+        }
+        *ret = worst ? *ret : v;
+        return !worst;
+    }
     for (size_t i = 0; i < s.len; i++) {
         unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
         if (digit > 9 || __builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, digit, &v))

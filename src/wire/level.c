@@ -182,6 +182,12 @@ static const char *skip_quoted(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
+/* Last bytes equal but for case: cheap and mostly false. */
+static inline bool may_end(char c, struct str_view name)
+{
+    return name.len > 0 && ((c ^ name.p[name.len - 1]) & ~0x20) == 0;
+}
+
 /* Whether a name stands before any '=': if not, there is nothing to find. */
 static bool has_logfmt_name(const struct level_names *names, struct str_view line)
 {
@@ -190,7 +196,7 @@ static bool has_logfmt_name(const struct level_names *names, struct str_view lin
         size_t before = (size_t)(at - line.p);
         if (before > 0 && has_byte(names->last_bytes, at[-1]))
             for (size_t i = 0; i < names->n; i++)
-                if (names->exact[i].len <= before &&
+                if (names->exact[i].len <= before && may_end(at[-1], names->exact[i]) &&
                     sv_eq_nocase(sv(at - names->exact[i].len, names->exact[i].len),
                                  names->exact[i]))
                     return true;

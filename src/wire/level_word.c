@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first whole word of a line that names a level.  Words are runs of ASCII letters and digits.
- * Bits of "is alphanumeric" are made for 64 bytes at a time; a candidate is a start of a run whose
- * length is that of a level's word, so few words are ever compared. */
+ * For 64 bytes at a time bits tell where words start and which of these starts have the first two
+ * letters of a level's, so few words are ever compared. */
 #include "base/bytes.h"
 #include "wire/level.h"
 #ifdef __SSE2__
@@ -91,41 +91,46 @@ enum level level_first_word_portable(struct str_view line)
 }
 
 #ifdef __SSE2__
-static inline uint64_t alnum_bits_16(const char *p)
+/* One bit a byte of a window. */
+struct window_bits {
+    uint64_t alnum;
+    uint64_t first;  /* may begin a level's word: c to f, i, t, w */
+    uint64_t second; /* may follow that: a, e, n, r */
+};
+
+static inline __m128i among(__m128i v, char first, char last)
 {
-    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i from =
+        _mm_sub_epi8(v, _mm_set1_epi8(first)); /* unsigned from <= last - first, by min */
+    return _mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8((char)(last - first))), from);
+}
+
+static inline uint64_t bits_of(__m128i v, unsigned at)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(v) << at;
+}
+
+static inline void add_16_bytes(struct window_bits *w, const char *p, unsigned at)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
     __m128i lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
-    /* x - first <= last - first, unsigned, by min. */
-    __m128i letter = _mm_sub_epi8(lower, _mm_set1_epi8('a'));
-    __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-    letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
-    digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
-    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(letter, digit));
-}
-
-static inline uint64_t alnum_bits(const char *p)
-{
-    return alnum_bits_16(p) | alnum_bits_16(p + 16) << 16 | alnum_bits_16(p + 32) << 32 |
-           alnum_bits_16(p + 48) << 48;
-}
-
-/* Starts of runs that end 3, 4, 5, 7 or 8 bytes on; what ends past the window may be one. */
-static inline uint64_t candidates(uint64_t alnum, bool inside)
-{
-    uint64_t starts = alnum & ~(alnum << 1 | inside), ends = ~alnum, lengths = 0;
-    static const unsigned word_lens[] = {3, 4, 5, 7, 8};
-    for (size_t i = 0; i < sizeof word_lens / sizeof word_lens[0]; i++)
-        lengths |= ends >> word_lens[i] | ~(UINT64_MAX >> word_lens[i]);
-    /* A run of 3 with a gap inside would pass as one of 5, so the second and third byte must
-     * belong to it. */
-    uint64_t three = (alnum >> 1 | UINT64_C(1) << 63) & (alnum >> 2 | UINT64_C(3) << 62);
-    return starts & lengths & three;
+    __m128i i = _mm_cmpeq_epi8(lower, _mm_set1_epi8('i'));
+    __m128i t = _mm_cmpeq_epi8(lower, _mm_set1_epi8('t'));
+    __m128i w_ = _mm_cmpeq_epi8(lower, _mm_set1_epi8('w'));
+    __m128i a = _mm_cmpeq_epi8(lower, _mm_set1_epi8('a'));
+    __m128i e = _mm_cmpeq_epi8(lower, _mm_set1_epi8('e'));
+    __m128i n = _mm_cmpeq_epi8(lower, _mm_set1_epi8('n'));
+    __m128i r = _mm_cmpeq_epi8(lower, _mm_set1_epi8('r'));
+    w->alnum |= bits_of(_mm_or_si128(among(lower, 'a', 'z'), among(v, '0', '9')), at);
+    w->first |=
+        bits_of(_mm_or_si128(_mm_or_si128(among(lower, 'c', 'f'), i), _mm_or_si128(t, w_)), at);
+    w->second |= bits_of(_mm_or_si128(_mm_or_si128(a, e), _mm_or_si128(n, r)), at);
 }
 
 enum level level_first_word(struct str_view line)
 {
     char tail[WINDOW];
-    bool inside = false;
+    uint64_t inside = 0; /* 1: the byte before the window belongs to a word */
     for (size_t at = 0; at < line.len; at += WINDOW) {
         const char *p = line.p + at;
         if (line.len - at < WINDOW) {
@@ -133,13 +138,17 @@ enum level level_first_word(struct str_view line)
             memcpy(tail, p, line.len - at);
             p = tail;
         }
-        uint64_t alnum = alnum_bits(p);
-        for (uint64_t left = candidates(alnum, inside); left; left &= left - 1) {
+        struct window_bits w = {0, 0, 0};
+        for (unsigned i = 0; i < WINDOW; i += 16)
+            add_16_bytes(&w, p, i);
+        uint64_t starts = w.alnum & ~(w.alnum << 1 | inside);
+        uint64_t left = starts & w.first & (w.second >> 1 | UINT64_C(1) << 63);
+        for (; left; left &= left - 1) {
             enum level level = level_at(line, at + (size_t)__builtin_ctzll(left));
             if (level != LEVEL_NONE)
                 return level;
         }
-        inside = alnum >> 63;
+        inside = w.alnum >> 63;
     }
     return LEVEL_NONE;
 }
