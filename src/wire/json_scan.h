@@ -45,7 +45,8 @@ static inline bool json_take(struct json_scan *in, char c)
 bool json_string(struct json_scan *in, struct str_view *ret, bool *ret_escaped);
 /* The same, unescaped into the arena where needed.  False also for a malformed escape. */
 bool json_text(struct json_scan *in, struct arena *a, struct str_view *ret);
-/* Steps over one value of any kind; ret (may be NULL) gets its bytes. */
+/* Steps over one value of any kind; ret (may be NULL) gets its bytes.  Escapes inside its strings
+ * are not looked at. */
 bool json_skip_value(struct json_scan *in, struct str_view *ret);
 /* After an item: true and *ret_more tells whether another one follows, closed by `close`. */
 static inline bool json_next(struct json_scan *in, char close, bool *ret_more)
