@@ -136,6 +136,22 @@ def test_a_spill_that_fails_is_tried_again(path, ops):
         flushed(p)
 
 
+@pytest.mark.parametrize("path", ["/catalog/data.mdb", "/index/"])
+@pytest.mark.parametrize("skip", [1, 2, 3])
+def test_the_last_write_of_a_commit_may_fail_too(path, skip):
+    """LMDB writes its pages, syncs, and writes one page more; a failure there is another path."""
+    with patient() as p:
+        flushed(p)
+        for _ in range(3):
+            p.shim.fail(s.FAULT_WRITE, errno.EIO, skip=skip, count=1, path=path)
+            p.push_until(204)
+            p.shim.wait_for_hits(1)
+            p.check()
+            p.shim.heal()
+            flushed(p)
+        p.recover()
+
+
 @pytest.mark.parametrize("ops, path", [
     (s.FAULT_WRITE, "/objects/"), (s.FAULT_RENAME, "objects/"), (s.FAULT_SYNC_DIR, "/objects/"),
     (s.FAULT_CREATE, "objects/")])
@@ -154,6 +170,27 @@ def test_a_failing_object_store_does_not_block_pushes(ops, path):
 def flushed(p):
     assert p.server.post("/flush", b"", {"X-Scope-OrgID": "tenant0"}).status_code == 204
     p.check()
+
+
+@pytest.mark.parametrize("ops", [s.FAULT_WRITE, s.FAULT_SYNC, s.FAULT_CREATE, s.FAULT_SYNC_DIR, s.FAULT_ALLOCATE])
+@pytest.mark.parametrize("skip", [0, 1, 4])
+def test_a_start_on_a_failing_disk_says_so_and_harms_nothing(ops, skip):
+    with patient() as p:
+        p.server.kill()
+        p.shim.fail(ops, errno.EIO, skip=skip)
+        p.server.start(wait=False)
+        end = time.monotonic() + 1
+        while time.monotonic() < end and p.server.process.poll() is None:
+            if p.push() == 204:
+                break  # it needed nothing of what fails
+            time.sleep(0.05)
+        status = p.server.process.poll()
+        assert status in (None, 1), f"ended with {status}\n{p.server.tail()}"
+        assert status is None or "Input/output error" in p.server.tail()
+        p.server.kill()
+        p.shim.heal()
+        p.server.start()
+        p.recover()
 
 
 @pytest.mark.parametrize("n", range(FAULTS))
