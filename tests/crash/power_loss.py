@@ -49,6 +49,19 @@ def act(server, shim, choose, huge):
         time.sleep(choose.random())
 
 
+def be_born(where, shim, choose):
+    """The first start makes folders and files, and may not come to its end either."""
+    deaths = choose.choice([0, 0, 1, 3])
+    if deaths:
+        shim.kill_in(choose.randint(2, 150), choose.choice([s.KILL_AFTER, s.KILL_BEFORE]))
+    server = start(where, shim=shim, wait=not deaths)
+    for left in reversed(range(deaths)):
+        wait_for_end(server, shim, seconds=0.5)
+        shim.kill_in(choose.randint(2, 100) if left else 0)
+        server.start(wait=not left)
+    return server
+
+
 def wait_for_end(server, shim, seconds=4):
     """A process that finds nothing to do does not die: then it is ended while it is idle."""
     end = time.monotonic() + seconds
@@ -70,7 +83,7 @@ def record(where, seed, seconds, n_clients=4, first_client=0, book=None, prepare
     shim.control.sync_delay_us = choose.choice([0, 0, 500, 3000])
     book = book or Book()
     book.place = lambda: shim.seq
-    server = start(where, shim=shim)
+    server = be_born(where, shim, choose)
     huge = Client(book, HUGE_CLIENT + first_client, None, None, seed)
     try:
         end = time.monotonic() + seconds
