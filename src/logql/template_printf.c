@@ -98,6 +98,7 @@ static struct spec take_spec(struct str_view *s)
         sp.verb = UTF8_REPLACEMENT;
     }
     *s = sv_from(*s, n);
+    sp.plus &= sp.verb != 'v'; /* %+v asks for the names of fields, not for a sign */
     return sp;
 }
 

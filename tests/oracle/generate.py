@@ -7,7 +7,7 @@ import json
 import random
 
 NS = 1_000_000_000
-T0 = 1_700_000_000 * NS  # a multiple of every step below
+T0 = 1_699_999_200 * NS  # a multiple of every step below: the server may align to steps
 SPAN = 600 * NS
 LEVELS = ["info", "warn", "error", "debug", ""]
 METHODS = ["GET", "POST", "PUT"]

@@ -42,8 +42,10 @@ def push(server, data):
 def load(server, number):
     data = generate.dataset(number)
     if number % 3 == 2:
-        push(server, [(base, entries[:len(entries) // 2]) for base, entries in data if len(entries) > 1])
-        server.flush()
+        first = [(base, entries[:len(entries) // 2]) for base, entries in data if len(entries) > 1]
+        if first:
+            push(server, first)
+            server.flush()
         push(server, [(base, entries[len(entries) // 2:]) for base, entries in data])
         return data
     push(server, data)
