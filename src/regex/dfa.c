@@ -53,7 +53,20 @@ struct dfa {
     size_t cap_stack;
     size_t read_bytes; /* since the table was emptied */
     bool useless;
+    unsigned matched_lately; /* up to MATCHED_MOST */
 };
+enum { MATCHED_MOST = 16, TENDS_TO_MATCH = 10 };
+
+void dfa_note_match(struct dfa *d, bool matched)
+{
+    unsigned n = d->matched_lately;
+    d->matched_lately = matched ? n + (n < MATCHED_MOST) : n - (n > 2 ? 3 : n);
+}
+
+bool dfa_tends_to_match(const struct dfa *d)
+{
+    return d->matched_lately >= TENDS_TO_MATCH;
+}
 
 struct dfa *dfa_new(const struct prog *p)
 {

@@ -19,6 +19,11 @@ struct dfa *dfa_new(const struct prog *p); /* p must outlive every call, not the
 void dfa_free(struct dfa *d);
 size_t dfa_used_bytes(const struct dfa *d);
 
+/* How often texts matched lately, as the caller tells: captures ask for a verdict first only where
+ * it tends to be no. */
+void dfa_note_match(struct dfa *d, bool matched);
+bool dfa_tends_to_match(const struct dfa *d);
+
 /* Whether the program matches in text. */
 enum dfa_verdict dfa_search(struct dfa *d, const struct prog *p, struct str_view text);
 /* The first line at or after `from` (a line start) that matches as a text of its own; its start

@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-enum { MAX_VISITED_BITS = 1 << 21, IS_RESTORE = 1 << 30 };
+enum { MAX_VISITED_WORDS = 1 << 15, IS_RESTORE = 1 << 30 };
 
 void nfa_deinit(struct nfa *nfa)
 {
@@ -57,8 +57,9 @@ struct walk {
     struct nfa *nfa;
     const struct prog *p;
     struct str_view text;
-    size_t from; /* visited bits count from here */
-    size_t last; /* the last place where one was set */
+    size_t from;      /* visited bits count from here */
+    size_t last;      /* the last place where one was set */
+    size_t run_words; /* of the bits of one run; they stand before the others */
     size_t *slots;
     size_t n_slots;
 };
@@ -71,12 +72,57 @@ static inline bool first_visit(struct walk *w, uint32_t pc, size_t at)
         return true;
     size_t bit = (at - w->from) * w->p->n_joins + join;
     uint64_t mask = (uint64_t)1 << bit % 64;
-    if (w->nfa->visited[bit / 64] & mask)
+    uint64_t *word = &w->nfa->visited[w->p->n_runs * w->run_words + bit / 64];
+    if (*word & mask)
         return false;
-    w->nfa->visited[bit / 64] |= mask;
+    *word |= mask;
     if (at > w->last)
         w->last = at;
     return true;
+}
+
+/* Where the set of the run ends at or after `at`, but not beyond `limit`. */
+static size_t run_end(const struct walk *w, const struct prog_run *run, size_t at, size_t limit)
+{
+    const char *text = w->text.p;
+    for (;;) {
+        while (at < limit && run->takes[(unsigned char)text[at]] == 1)
+            at++;
+        if (at >= limit || run->takes[(unsigned char)text[at]] == 0)
+            return at;
+        unsigned width;
+        uint32_t class = prog_class_at(w->p, text + at, w->text.len - at, &width);
+        if (!prog_takes(w->p, w->p->insts[run->body], class))
+            return at;
+        at += width;
+    }
+}
+
+/* Moves *at to the end of the run and marks what it passed.  False when it comes to a place that a
+ * path has passed before: that one went the same way from there.  Every byte is passed once. */
+static bool take_run(struct walk *w, unsigned n, size_t *at)
+{
+    const struct prog_run *run = &w->p->runs[n];
+    uint64_t *bits = w->nfa->visited + n * w->run_words;
+    size_t here = *at - w->from, len = w->text.len - w->from;
+    for (;;) {
+        uint64_t seen = bits[here / 64] >> here % 64;
+        size_t room = 64 - here % 64;
+        if (seen & 1)
+            return false;
+        size_t limit = here + (seen ? (size_t)__builtin_ctzll(seen) : room);
+        size_t end =
+            run_end(w, run, here + w->from, w->from + (limit < len ? limit : len)) - w->from;
+        size_t last = end < limit ? end : limit - 1; /* marked up to here; a rune may end later */
+        bits[here / 64] |= (~(uint64_t)0 >> (63 - (last - here))) << here % 64;
+        here = end;
+        if (w->from + last > w->last)
+            w->last = w->from + last;
+        if (end < limit || end >= len) {
+            *at = w->from + end;
+            return true;
+        }
+    }
 }
 
 /* Follows one path until it matches or ends, leaving the other branches as jobs. */
@@ -98,6 +144,13 @@ static bool follow(struct walk *w, uint32_t pc, size_t at)
             at += width;
             break;
         case INST_ALT:
+            if (p->run_of && p->run_of[pc]) {
+                unsigned n = p->run_of[pc] - 1u;
+                if (!take_run(w, n, &at))
+                    return false;
+                pc = p->runs[n].exit;
+                continue;
+            }
             push_job(w->nfa, in.arg, at);
             break;
         case INST_ASSERT:
@@ -137,24 +190,49 @@ static void no_slots(size_t *slots, size_t n)
         slots[i] = SIZE_MAX;
 }
 
-static size_t visited_bits(const struct prog *p, struct str_view text, size_t from)
+/* Of one run: a bit per place, the end included. */
+static size_t run_words(struct str_view text, size_t from)
 {
-    return (text.len - from + 1) * p->n_joins;
+    return (text.len - from) / 64 + 1;
+}
+
+static size_t visited_words(const struct prog *p, struct str_view text, size_t from)
+{
+    return p->n_runs * run_words(text, from) + (text.len - from + 1) * p->n_joins / 64 + 1;
 }
 
 /* Visited bits are all clear between searches, so that many short ones in a long text stay cheap.
  */
 static void clear_visited(const struct walk *w)
 {
-    size_t words = ((w->last - w->from + 1) * w->p->n_joins) / 64 + 1;
-    memset(w->nfa->visited, 0, words * sizeof *w->nfa->visited);
+    size_t places = w->last - w->from + 1, n_runs = w->p->n_runs;
+    for (size_t n = 0; n < n_runs; n++)
+        memset(w->nfa->visited + n * w->run_words, 0, (places / 64 + 1) * sizeof(uint64_t));
+    size_t words = places * w->p->n_joins / 64 + 1;
+    memset(w->nfa->visited + n_runs * w->run_words, 0, words * sizeof(uint64_t));
+}
+
+/* The next place at or after `at` where a match may begin, or SIZE_MAX. */
+static inline size_t next_start(const struct walk *w, size_t at)
+{
+    const struct prog *p = w->p;
+    if (!p->has_first)
+        return at;
+    if (p->only_first >= 0) {
+        const char *hit =
+            at < w->text.len ? memchr(w->text.p + at, p->only_first, w->text.len - at) : NULL;
+        return hit ? (size_t)(hit - w->text.p) : SIZE_MAX;
+    }
+    while (at < w->text.len && !p->first_byte[(unsigned char)w->text.p[at]])
+        at++;
+    return at < w->text.len ? at : SIZE_MAX;
 }
 
 static bool backtrack_from(struct walk *w, size_t from)
 {
-    for (size_t at = from; at <= w->text.len;) {
-        if (w->p->anchored_start && at > 0)
-            return false;
+    if (w->p->anchored_start)
+        return from == 0 && backtrack_at(w, 0);
+    for (size_t at = next_start(w, from); at <= w->text.len; at = next_start(w, at)) {
         if (backtrack_at(w, at))
             return true;
         uint32_t rune;
@@ -167,7 +245,7 @@ static bool backtrack_from(struct walk *w, size_t from)
 bool nfa_search_backtrack(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
                           size_t *slots, size_t n_slots)
 {
-    size_t words = visited_bits(p, text, from) / 64 + 1, had = nfa->cap_visited;
+    size_t words = visited_words(p, text, from), had = nfa->cap_visited;
     nfa->visited = mem_grow(nfa->visited, &nfa->cap_visited, words, sizeof *nfa->visited);
     if (nfa->cap_visited > had)
         memset(nfa->visited + had, 0, (nfa->cap_visited - had) * sizeof *nfa->visited);
@@ -176,6 +254,7 @@ bool nfa_search_backtrack(struct nfa *nfa, const struct prog *p, struct str_view
                      .text = text,
                      .from = from,
                      .last = from,
+                     .run_words = run_words(text, from),
                      .slots = slots,
                      .n_slots = n_slots};
     no_slots(slots, n_slots);
@@ -330,8 +409,7 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
 bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
                 size_t *slots, size_t n_slots)
 {
-    size_t bits = visited_bits(p, text, from);
-    if (n_slots > 0 && bits <= MAX_VISITED_BITS && !must_stop(nfa, 16))
+    if (n_slots > 0 && visited_words(p, text, from) <= MAX_VISITED_WORDS && !must_stop(nfa, 16))
         return nfa_search_backtrack(nfa, p, text, from, slots, n_slots);
     return nfa_search_pike(nfa, p, text, from, slots, n_slots);
 }

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "regex/classes.h"
+#include "regex/hints.h"
 
 enum {
     MAX_INSTS = 4 * TREE_MAX_SIZE,
@@ -265,8 +266,10 @@ static void number_joins(struct prog *p)
         if (p->insts[i].op == INST_ALT)
             p->join[p->insts[i].arg]++;
     }
-    for (size_t i = 0; i < p->n_insts; i++)
-        p->join[i] = p->join[i] > 1 ? (uint32_t)p->n_joins++ : NO_JOIN;
+    for (size_t i = 0; i < p->n_insts; i++) {
+        bool is_run = p->run_of && p->run_of[i];
+        p->join[i] = p->join[i] > 1 && !is_run ? (uint32_t)p->n_joins++ : NO_JOIN;
+    }
 }
 
 int prog_compile(struct prog *ret, struct tree *tree, struct err *err)
@@ -299,6 +302,8 @@ int prog_compile(struct prog *ret, struct tree *tree, struct err *err)
         prog_deinit(&p);
         return r;
     }
+    prog_find_runs(&p);
+    prog_find_first(&p);
     number_joins(&p);
     *ret = p;
     return 0;
@@ -310,6 +315,8 @@ void prog_deinit(struct prog *p)
     free(p->join);
     free(p->starts);
     free(p->set_bits);
+    free(p->runs);
+    free(p->run_of);
     *p = (struct prog){0};
 }
 

@@ -38,7 +38,16 @@ struct inst {
     uint32_t arg;
 };
 
-enum { NO_JOIN = UINT32_MAX };
+enum { NO_JOIN = UINT32_MAX, MAX_RUNS = 16, LOOK = 2 };
+
+/* A loop over one set of runes that can only be left where the set ends: what follows begins with
+ * none of its runes.  A backtracking matcher takes it in one go. */
+struct prog_run {
+    uint32_t alt;       /* the loop's INST_ALT */
+    uint32_t body;      /* its INST_CLASS or INST_SET */
+    uint32_t exit;      /* where it goes on */
+    uint8_t takes[256]; /* by byte: 0, 1, or LOOK for those that are not ASCII */
+};
 
 struct class_start {
     uint32_t rune, class; /* runes from here to the next entry */
@@ -49,6 +58,12 @@ struct prog {
     size_t n_insts, cap_insts;
     uint32_t *join; /* per instruction: its number among those with several ways in, or NO_JOIN */
     size_t n_joins;
+    struct prog_run *runs; /* their ALTs have no join */
+    size_t n_runs;
+    uint8_t *run_of;         /* per instruction: index in runs + 1, or 0; NULL without runs */
+    bool has_first;          /* a match is never empty and begins with a byte of first_byte */
+    int only_first;          /* the one such byte, or -1 */
+    uint8_t first_byte[256]; /* all bytes from 0x80 on are equal */
     uint32_t start;
     size_t n_groups;
     unsigned assertions; /* all that occur */

@@ -22,7 +22,11 @@ struct regex {
     size_t n_groups;
     struct prog prog;
     struct regex_literals literals;
+    bool has_needle; /* every match holds it, and it is worth looking for it first */
+    struct substr_needle needle;
 };
+
+enum { NEEDLE_MIN = 3, TEXT_MIN = 32 };
 
 static uint64_t new_id(void)
 {
@@ -63,6 +67,17 @@ static void keep_names(struct regex *re, const struct tree *t)
         re->names[i] = arena_copy(&re->arena, t->names[i]);
 }
 
+static void keep_needle(struct regex *re)
+{
+    if (re->literals.n_clauses == 0)
+        return;
+    const struct regex_clause *best = &re->literals.clauses[0];
+    if (best->n_any != 1 || best->min_len < NEEDLE_MIN)
+        return;
+    substr_init(&re->needle, best->any[0].bytes, best->any[0].fold ? SUBSTR_FOLD : SUBSTR_EXACT);
+    re->has_needle = true;
+}
+
 int regex_compile(struct regex **ret, struct str_view pattern, enum regex_mode mode,
                   struct err *err)
 {
@@ -81,6 +96,7 @@ int regex_compile(struct regex **ret, struct str_view pattern, enum regex_mode m
     re->pattern = arena_copy(&re->arena, pattern);
     keep_names(re, &tree);
     analyse_tree(&re->literals, &re->arena, tree.root);
+    keep_needle(re);
     *ret = re;
     return 0;
 }
@@ -96,6 +112,8 @@ void regex_unref(struct regex *re)
     if (!re || atomic_fetch_sub_explicit(&re->refs, 1, memory_order_acq_rel) > 1)
         return;
     prog_deinit(&re->prog);
+    if (re->has_needle)
+        substr_deinit(&re->needle);
     arena_deinit(&re->arena);
     free(re);
 }
@@ -120,8 +138,16 @@ const struct regex_literals *regex_literals(const struct regex *re)
     return &re->literals;
 }
 
+/* False: certainly not. */
+static bool may_match(const struct regex *re, struct str_view text)
+{
+    return !re->has_needle || text.len < TEXT_MIN || substr_find(&re->needle, text, 0) != SIZE_MAX;
+}
+
 bool regex_matches(const struct regex *re, struct regex_scratch *scratch, struct str_view text)
 {
+    if (!may_match(re, text))
+        return false;
     struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
     enum dfa_verdict v = dfa_search(dfa, &re->prog, text);
     if (v == DFA_GAVE_UP)
@@ -136,18 +162,49 @@ bool regex_captures(const struct regex *re, struct regex_scratch *scratch, struc
     size_t n = n_spans < 2 * re->n_groups ? n_spans : 2 * re->n_groups;
     for (size_t i = n; i < n_spans; i++)
         spans[i] = SIZE_MAX;
-    if (from == 0 && !regex_matches(re, scratch, text)) {
+    if (from > 0)
+        return nfa_search(scratch_nfa(scratch), &re->prog, text, from, spans, n);
+    struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
+    bool matched = dfa_tends_to_match(dfa) ||
+                   (may_match(re, text) && dfa_search(dfa, &re->prog, text) != DFA_NO);
+    if (matched)
+        matched = nfa_search(scratch_nfa(scratch), &re->prog, text, 0, spans, n);
+    else
         for (size_t i = 0; i < n; i++)
             spans[i] = SIZE_MAX;
-        return false;
+    dfa_note_match(dfa, matched);
+    return matched;
+}
+
+/* Only lines that hold the needle are looked at. */
+static bool find_line_by_needle(const struct regex *re, struct regex_scratch *scratch,
+                                struct str_view block, size_t from, size_t *ret_line_start,
+                                size_t *ret_line_end)
+{
+    for (;;) {
+        size_t hit = substr_find(&re->needle, block, from);
+        if (hit == SIZE_MAX)
+            return false;
+        const char *newline = memrchr(block.p + from, '\n', hit - from);
+        size_t start = newline ? (size_t)(newline - block.p) + 1 : from;
+        size_t end = hit + sv_find_byte(sv_from(block, hit), '\n');
+        if (regex_matches(re, scratch, sv_sub(block, start, end - start))) {
+            *ret_line_start = start;
+            *ret_line_end = end;
+            return true;
+        }
+        if (end >= block.len)
+            return false;
+        from = end + 1;
     }
-    return nfa_search(scratch_nfa(scratch), &re->prog, text, from, spans, n);
 }
 
 bool regex_find_line(const struct regex *re, struct regex_scratch *scratch, struct str_view block,
                      size_t from, size_t *ret_line_start, size_t *ret_line_end)
 {
     size_t start;
+    if (re->has_needle)
+        return find_line_by_needle(re, scratch, block, from, ret_line_start, ret_line_end);
     struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
     enum dfa_verdict v = dfa_find_line(dfa, &re->prog, block, from, &start);
     if (v == DFA_NO)
