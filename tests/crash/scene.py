@@ -49,11 +49,15 @@ def start(where, config=None, shim=None, wait=True):
     return Server(settings(where, config), where, shim.env if shim else None, wait)
 
 
+def run_rebuild(where, shim=None):
+    (where / "rebuild.yaml").write_text(yaml.safe_dump(settings(where)))
+    return subprocess.run([BINARY, "rebuild-index", f"-config.file={where}/rebuild.yaml"], capture_output=True,
+                          text=True, timeout=120, env={**os.environ, **(shim.env if shim else {})})
+
+
 def rebuild_index(where):
     """No server runs on it.  Catalog and index are made again from the segments alone."""
-    (where / "rebuild.yaml").write_text(yaml.safe_dump(settings(where)))
-    done = subprocess.run([BINARY, "rebuild-index", f"-config.file={where}/rebuild.yaml"], capture_output=True,
-                          text=True, timeout=120)
+    done = run_rebuild(where)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -61,7 +61,7 @@ class Shim:
         self.root = self.folder / "disk"
         self.root.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "shim.log"
-        self.log.touch()
+        self.log.write_bytes(b"")
         control = self.folder / "shim.control"
         control.write_bytes(bytes(4096))
         with open(control, "r+b") as f:

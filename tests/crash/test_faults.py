@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import random
+import subprocess
 import time
 
 import pytest
@@ -121,6 +122,48 @@ def test_over_the_watermark_pushes_get_503_before_anything_fails():
         assert p.server.get("/ready").status_code == 200
         p.shim.control.disk_used_permille = 500
         p.recover()
+
+
+@contextlib.contextmanager
+def small_disk(where, megabytes):
+    (where / "disk").mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none",
+                                            where / "disk"], capture_output=True).returncode != 0:
+        pytest.skip("only root can mount a small disk; the injected ENOSPC above is what remains")
+    try:
+        yield where / "disk"
+    finally:
+        subprocess.run(["umount", "-l", where / "disk"], check=True)
+
+
+@pytest.mark.parametrize("threshold", [0, 0.9])
+def test_a_small_disk_that_is_really_full(threshold):
+    with scene.folder("small") as where, small_disk(where, 40) as disk:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(20 << 20))
+        book = Book()
+        server = scene.start(where, {"ingester": {"wal": {"disk_full_threshold": threshold}}})
+        client = Client(book, 0, None, Gate(), SEED)
+        try:
+            end = time.monotonic() + 60
+            while (status := send(book, server.url, client.huge_push(), server.session)) == 204:
+                assert time.monotonic() < end
+            assert status == 503
+            check(server, book)
+            assert server.process.poll() is None
+            ballast.unlink()
+            end = time.monotonic() + 20
+            while send(book, server.url, client.next_push(), server.session) != 204:
+                assert time.monotonic() < end, server.tail()
+                time.sleep(0.05)
+            check(server, book)
+            server.kill()
+            server.start()
+            check(server, book)
+            book.check_calm()
+        finally:
+            server.process.kill()
+            server.process.wait()
 
 
 @pytest.mark.parametrize("path", ["/segments/", "/catalog/data.mdb", "/index/"])

@@ -6,6 +6,8 @@ import random
 import shutil
 import time
 
+import pytest
+
 import scene
 from book import Book, Clients, Reader, check
 from scene import errors_in_log, metric, revive
@@ -65,6 +67,20 @@ def one_generation(server, book, generation, n_kills, choose):
         check_rebuilt(server.folder, server, book, numbers)
         check(server, book, clients=numbers)
     return reader.n_checks
+
+
+@pytest.mark.parametrize("mode", ["interval", "none"])
+def test_without_a_sync_before_the_answer_kills_still_lose_nothing(mode):
+    """Only power loss may take what these modes acknowledge."""
+    book = Book()
+    with scene.folder("kill") as where:
+        server = scene.start(where, {"ingester": {"wal": {"sync": mode}}})
+        try:
+            one_generation(server, book, 0, max(1, KILLS // 8), random.Random(SEED))
+            book.check_calm()
+        finally:
+            server.process.kill()
+            server.process.wait()
 
 
 def test_kills_lose_nothing_and_repeat_nothing():
