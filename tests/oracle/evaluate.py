@@ -220,7 +220,7 @@ def range_agg(data, agg, outer, t, cache):
         if out:
             return {}
         names = [n for n, _, _ in matchers]
-        return {tuple(sorted((n, v) for n, o, v in matchers if o == "=" and names.count(n) == 1)): 1.0}
+        return {tuple(sorted((n, v) for n, o, v in matchers if o == "=" and v and names.count(n) == 1)): 1.0}
     return out
 
 

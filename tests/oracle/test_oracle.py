@@ -62,11 +62,13 @@ def key_of(labels):
 
 
 def streams_of(rows):
-    """Entries by labels; those that only the details of an error tell apart become one, sorted."""
+    """Entries by labels.  Streams that only the details of an error tell apart become one, which the
+    oracle does not model: their order is then not compared."""
     out = {}
     for labels, values in rows:
-        out.setdefault(key_of(labels), []).append(values)
-    return {k: sorted(sum(v, [])) if "__error__" in dict(k) else v[0] for k, v in out.items()}
+        out.setdefault(key_of(labels), []).append((values, "__error_details__" in labels))
+    return {k: v[0][0] if not any(details for _, details in v) else sorted(sum((values for values, _ in v), []))
+            for k, v in out.items()}
 
 
 def asked_server(server, kind, query, params):
@@ -112,7 +114,8 @@ def same(ours, theirs, query):
     if ours[0] == "error":
         return theirs[1][:1] in ("4", "5")
     if ours[0] == "streams":
-        return ours[1] == theirs[1]
+        return ours[1].keys() == theirs[1].keys() and all(
+            rows == theirs[1][key] or (sorted(rows) == theirs[1][key]) for key, rows in ours[1].items())
     loose = "std" in query
     return ours[1].keys() == theirs[1].keys() and all(
         points.keys() == theirs[1][key].keys() and all(same_number(v, theirs[1][key][t], loose) for t, v in points.items())
@@ -129,6 +132,8 @@ def is_sorted(answer, query):
 def difference(server, data, seed, number):
     """None, or what to show; "left out" when the oracle does not know."""
     kind, query, params = generate.question(seed, number)
+    if "std" in query and ("topk" in query or "bottomk" in query):
+        return "left out"  # the last bits of a variance would choose
     try:
         want = asked_oracle(data, kind, query, params)
     except (template.Unknown, pipeline.Beyond, e.Ambiguous, OverflowError):
