@@ -146,6 +146,8 @@ int pipeline_new(struct pipeline **ret, const struct log_query *log, const struc
     int r = compile_stages(p, log, err);
     if (r == 0)
         r = compile_unwrap(p, err);
+    if (r == 0)
+        r = value_needles_init(&p->value_needles, log, &p->arena, err);
     if (r < 0) {
         pipeline_free(p);
         return r;
@@ -167,6 +169,7 @@ void pipeline_free(struct pipeline *p)
         step_deinit(&p->steps[i]);
     for (size_t i = 0; i < p->n_post_filters; i++)
         label_test_deinit(&p->post_filters[i]);
+    value_needles_deinit(&p->value_needles);
     arena_deinit(&p->arena);
     free(p);
 }
@@ -181,6 +184,11 @@ const struct label_test *pipeline_first_label_tests(const struct pipeline *p, si
 {
     *ret_n = p->n_first_label_tests;
     return p->first_labels;
+}
+
+const struct value_needles *pipeline_value_needles(const struct pipeline *p)
+{
+    return &p->value_needles;
 }
 
 unsigned pipeline_reads(const struct pipeline *p)

@@ -8,6 +8,7 @@
 #include "querier/eval.h"
 #include "querier/label_test.h"
 #include "querier/line_test.h"
+#include "querier/value_needle.h"
 
 struct pipeline;
 /* Borrows log, unwrap (NULL or not present: none) and need (NULL: all labels). */
@@ -20,6 +21,9 @@ const struct line_test *pipeline_line_tests(const struct pipeline *p, size_t *re
 /* Label filters before any stage that changes labels: their verdict follows from the stream and
  * the stored metadata alone. */
 const struct label_test *pipeline_first_label_tests(const struct pipeline *p, size_t *ret_n);
+
+/* What lines must hold for label filters behind parsers to keep them. */
+const struct value_needles *pipeline_value_needles(const struct pipeline *p);
 
 enum pipeline_reads {
     PIPELINE_READS_LINE = 1 << 0,     /* rows need their line */

@@ -55,6 +55,7 @@ struct pipeline {
     struct label_test *first_labels;
     struct label_test *post_filters;
     size_t n_post_filters;
+    struct value_needles value_needles;
     unsigned reads;
     bool is_static, may_fail, error_is_needed;
     struct name_list names;    /* that stages, unwrap and need ask for */

@@ -22,9 +22,11 @@ static void query_state_init(struct query_state *s, const struct scan_query *q,
     *s = (struct query_state){.q = q};
     s->line_tests = pipeline_line_tests(q->pipeline, &s->n_line_tests);
     s->label_tests = pipeline_first_label_tests(q->pipeline, &s->n_label_tests);
+    s->value_needles = pipeline_value_needles(q->pipeline);
     s->metadata = pipeline_metadata(q->pipeline);
     s->is_static = q->leaf && pipeline_is_static(q->pipeline);
     s->bare = s->is_static && s->n_line_tests == 0 && !pipeline_may_fail(q->pipeline);
+    s->can_skip = s->value_needles->n > 0;
     for (size_t i = 0; i < s->n_line_tests; i++)
         s->can_skip |= line_test_can_skip(&s->line_tests[i]);
     drop_streams(s, p);

@@ -52,14 +52,6 @@ static int need_lines(struct chunk_scan *c, struct err *err)
     return r;
 }
 
-static bool part_has_key(const struct part *p, struct str_view name)
-{
-    for (uint32_t i = 0; i < p->n_sm_keys; i++)
-        if (sv_eq(p->sm_keys[i].name, name))
-            return true;
-    return false;
-}
-
 /* The keys that matter to the query; none where the chunk can have none of them, so that nothing is
  * read. */
 static int need_metadata(struct chunk_scan *c, struct err *err)
@@ -71,10 +63,10 @@ static int need_metadata(struct chunk_scan *c, struct err *err)
         return 0;
     c->has_metadata = true;
     for (size_t i = 0; names && i < names->n && !any; i++)
-        any = part_has_key(c->part->part, names->v[i]);
+        any = scan_chunk_has_key(c, names->v[i]);
     if (c->meta->section_bytes[CHUNK_SMH] == 0)
         any = false;
-    else if (any && names)
+    if (any && names)
         c->w->stats.store.query_referenced_structured_metadata = true;
     return row_metadata_open(&c->q->metadata, c->w->decoder, c->meta->rows, any ? names : &none,
                              err);
@@ -321,13 +313,15 @@ static int scan_run_of_chunk(struct chunk_scan *c, uint32_t i, struct err *err)
 static int narrow_by_lines(struct chunk_scan *c, struct err *err)
 {
     const struct query_state *s = c->q->state;
-    int r = s->n_line_tests ? need_lines(c, err) : 0;
+    int r = s->n_line_tests || s->value_needles->n ? need_lines(c, err) : 0;
     for (size_t i = 0; i < s->n_line_tests && r == 0; i++) {
         if (row_set_next(&c->w->rows, 0) == UINT32_MAX)
             break;
         line_test_scan(&s->line_tests[i], c->q->runner.scratch, &c->lines,
                        c->meta->flags & CHUNK_NEWLINE, &c->w->rows, c->w->tmp);
     }
+    if (r == 0)
+        scan_narrow_by_values(c);
     return r;
 }
 

@@ -94,11 +94,11 @@ static void copy_times(const struct entry *v, size_t n, int64_t *ts_ns)
 }
 
 /* Entries that pass the line tests, moved to the front. */
-static size_t keep_passing(struct query_worker *q, struct entry *v, size_t n)
+static size_t keep_passing(struct query_worker *q, uint32_t stream, struct entry *v, size_t n)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (scan_line_passes(q, v[i].line))
+        if (scan_may_keep(q, stream, &v[i]))
             v[kept++] = v[i];
     return kept;
 }
@@ -109,7 +109,7 @@ static int share_stretch(struct query_worker *q, const struct plan_run *run,
     size_t n = s->to - s->from;
     struct entry *v = mem_alloc(n * sizeof *v); /* the batch itself serves other queries */
     memcpy(v, q->worker->entries + s->from, n * sizeof *v);
-    n = keep_passing(q, v, n);
+    n = keep_passing(q, run->stream, v, n);
     int r = scan_share(q, run, s->zone, v, n, q->state->bare && !q->worker->scan->again, err);
     free(v);
     return r;

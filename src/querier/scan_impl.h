@@ -19,6 +19,7 @@ struct query_state {
     size_t n_line_tests;
     const struct label_test *label_tests;
     size_t n_label_tests;
+    const struct value_needles *value_needles;
     const struct name_list *metadata; /* keys that matter; NULL: all */
     bool is_static;                   /* see pipeline_is_static */
     bool bare;                        /* zones need no lines at first */
@@ -117,7 +118,8 @@ int scan_row(struct query_worker *q, uint32_t stream, uint32_t position, const s
  * tested: they passed the line tests. */
 int scan_entries(struct query_worker *q, uint32_t stream, const struct entry *v, size_t n,
                  bool tested, struct err *err);
-bool scan_line_passes(struct query_worker *q, struct str_view line);
+/* Line tests, and what label filters say of the line. */
+bool scan_may_keep(struct query_worker *q, uint32_t stream, const struct entry *e);
 /* Of a static pipeline: the series of that stream's rows with that metadata, or SERIES_*. */
 int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view sm, uint32_t *ret,
                        struct err *err);
@@ -145,6 +147,10 @@ struct chunk_scan {
 int scan_may_pass(const struct chunk_scan *c, bool *ret, struct err *err);
 /* Takes rows out of w->rows whose metadata fails a leading label filter. */
 int scan_narrow_by_labels(const struct chunk_scan *c, struct err *err);
+/* The same for lines that cannot have the value that a label filter asks for; lines are decoded. */
+void scan_narrow_by_values(const struct chunk_scan *c);
+/* Whether the chunk may have a row with that metadata key. */
+bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name);
 
 /* --- the tasks ------------------------------------------------------------------------------ */
 

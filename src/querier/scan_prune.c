@@ -59,6 +59,56 @@ static bool levels_may_pass(const struct chunk_scan *c)
     return true;
 }
 
+/* ---- values that label filters ask for ---- */
+
+bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name)
+{
+    const struct part *p = c->part->part;
+    if (c->meta->section_bytes[CHUNK_SMH] == 0)
+        return false;
+    size_t lo = 0, hi = p->n_sm_keys; /* sorted */
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int order = sv_cmp(p->sm_keys[mid].name, name);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return c->meta->flags & CHUNK_UNKNOWN_LEVEL; /* kept whole: its keys are not listed */
+}
+
+/* The label can only come from lines. */
+static bool is_parsed(const struct chunk_scan *c, struct str_view label)
+{
+    return !scan_chunk_has_key(c, label) && !streams_have(c, label);
+}
+
+static bool values_may_be_in(const struct chunk_scan *c, struct str_view filter)
+{
+    const struct value_needles *needles = c->q->state->value_needles;
+    if (c->meta->flags & CHUNK_BACKSLASH)
+        return true;
+    for (size_t i = 0; i < needles->n; i++)
+        if (!value_needle_may_be_in(&needles->v[i], filter, c->meta->filter_bits,
+                                    c->meta->flags & CHUNK_ASCII) &&
+            is_parsed(c, needles->v[i].label))
+            return false;
+    return true;
+}
+
+void scan_narrow_by_values(const struct chunk_scan *c)
+{
+    const struct value_needles *needles = c->q->state->value_needles;
+    bool backslash = c->meta->flags & CHUNK_BACKSLASH;
+    for (size_t i = 0; i < needles->n; i++)
+        if (is_parsed(c, needles->v[i].label))
+            scan_contains(&c->lines, needles->v[i].texts, needles->v[i].n + backslash,
+                          SCAN_KEEP_MATCHING, &c->w->rows);
+}
+
 /* ---- the filter of 5-grams ---- */
 
 static int filter_may_pass(const struct chunk_scan *c, bool *ret, struct err *err)
@@ -76,6 +126,8 @@ static int filter_may_pass(const struct chunk_scan *c, bool *ret, struct err *er
     for (size_t i = 0; i < s->n_line_tests && filter.len && *ret; i++)
         *ret = line_test_may_pass(&s->line_tests[i], filter, c->meta->filter_bits,
                                   c->meta->flags & CHUNK_ASCII);
+    if (*ret && filter.len)
+        *ret = values_may_be_in(c, filter);
     c->w->stats.index_used_bloom_filters = true;
     c->w->stats.index_bloom_filter_s += (double)(clock_mono_ns() - start_ns) / NS_PER_S;
     return 0;

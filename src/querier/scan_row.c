@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/scan_impl.h"
 
-bool scan_line_passes(struct query_worker *q, struct str_view line)
+static bool line_passes(struct query_worker *q, struct str_view line)
 {
     const struct query_state *s = q->state;
     for (size_t i = 0; i < s->n_line_tests; i++)
         if (!line_test_passes(&s->line_tests[i], q->runner.scratch, line))
+            return false;
+    return true;
+}
+
+static bool metadata_has(struct str_view encoded, struct str_view name)
+{
+    if (encoded.len == 0)
+        return false;
+    struct reader in = reader_of(encoded);
+    for (uint64_t n = rd_varint(&in); n > 0 && !in.bad; n--) {
+        if (sv_eq(rd_str(&in, encoded.len), name))
+            return true;
+        rd_str(&in, encoded.len);
+    }
+    return in.bad;
+}
+
+bool scan_may_keep(struct query_worker *q, uint32_t stream, const struct entry *e)
+{
+    const struct value_needles *needles = q->state->value_needles;
+    struct labels base = q->worker->scan->plan->streams[stream].labels;
+    if (!line_passes(q, e->line))
+        return false;
+    for (size_t i = 0; i < needles->n; i++)
+        if (!value_needle_in_line(&needles->v[i], e->line) &&
+            !labels_get(base, needles->v[i].label).p && !metadata_has(e->sm, needles->v[i].label))
             return false;
     return true;
 }
@@ -99,7 +125,7 @@ int scan_entries(struct query_worker *q, uint32_t stream, const struct entry *v,
             continue;
         if (!scan_wants_ts(q, v[at].ts_ns))
             break; /* later ones are worse still */
-        if (!tested && !scan_line_passes(q, v[at].line))
+        if (!tested && !scan_may_keep(q, stream, &v[at]))
             continue;
         q->worker->stats.store.post_filter_lines += !tested;
         int r = scan_row(q, stream, (uint32_t)at, &v[at], true, err);

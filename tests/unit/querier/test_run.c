@@ -100,6 +100,11 @@ static void random_sm(struct buf *out)
         }
         n++;
     }
+    if (n > 1 && one_in(20)) { /* no canonical encoding: chunks keep such rows whole */
+        struct label t = v[0];
+        v[0] = v[n - 1];
+        v[n - 1] = t;
+    }
     if (n)
         labels_encode(out, (struct labels){v, n});
 }
@@ -503,6 +508,17 @@ static const char *const stages[] = {
     "| json",
     "| json | level=\"error\"",
     "| json | status >= 400",
+    "| json | status=\"200\" and level=~\"error|warn\"",
+    "| json | level=~\"error|war.\" | drop level",
+    "| json took | took=\"7ms\"",
+    "| json l=\"level\" | l=\"debug\"",
+    "| json | app_extracted=\"inner\" | app=\"web\"",
+    "| json | label_format level=\"error\" | level=\"error\"",
+    "| logfmt | msg=\"a \\\"b\\\"\"",
+    "| logfmt | level=\"error\" or status=\"200\"",
+    "| logfmt | line_format \"level=x\" | logfmt | status=\"300\"",
+    "| pattern \"<level> <rest>\" | level=\"error\"",
+    "| regexp \"(?P<level>[a-z]+)\" | level=\"timeout\"",
     "| json | __error__=\"\"",
     "| json | level=\"error\" | __error__=\"\"",
     "| logfmt",
