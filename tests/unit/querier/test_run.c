@@ -12,171 +12,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "lake.h"
+#include "lake_fill.h"
 #include "logql/parse.h"
 #include "querier/pipeline.h"
 #include "querier/run.h"
 
-/* ---- random ---- */
-
-static uint64_t seed;
 static unsigned seed_number; /* HALOGI_SEED=... runs that one alone */
-
-static uint32_t random_below(uint32_t n)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)((seed >> 20) % n);
-}
-
-static bool one_in(uint32_t n)
-{
-    return random_below(n) == 0;
-}
-
-/* ---- data ---- */
-
-enum { SPAN_S = 3 * LAKE_PERIOD_S };
-
-static const char *const stream_texts[] = {
-    "{app=\"web\",env=\"prod\"}",  "{app=\"web\",env=\"dev\"}",
-    "{app=\"db\",env=\"prod\"}",   "{app=\"db\",env=\"dev\",level=\"x\"}",
-    "{app=\"cron\",host=\"h1\"}",  "{app=\"cron\",host=\"h2\",detected_level=\"info\"}",
-    "{app=\"web\",env=\"stage\"}", "{other=\"yes\",app=\"odd\"}",
-};
-enum { N_STREAM_TEXTS = sizeof stream_texts / sizeof stream_texts[0] };
-
-static void random_line(struct buf *out)
-{
-    static const char *const words[] = {
-        "error",         "timeout",   "connection", "refused",      "GET",
-        "/api/v1/users", "Exception", "ok",         "\xc3\xa4rger", ""};
-    static const char *const levels[] = {"info", "warn", "error", "debug"};
-    const char *level = levels[random_below(4)];
-    unsigned status = 200 + 100 * random_below(4), n = random_below(1000);
-    switch (random_below(8)) {
-    case 0:
-        buf_printf(out, "{\"level\":\"%s\",\"status\":%u,\"took\":\"%ums\",\"app\":\"inner\"}",
-                   level, status, n);
-        return;
-    case 1:
-        buf_printf(out, "level=%s status=%u took=%ums bytes=%uKB msg=\"a \\\"b\\\"\"", level,
-                   status, n, n);
-        return;
-    case 2:
-        buf_printf(out, "{\"level\":\"%s\",\"status\":%u,", level, status); /* breaks off */
-        return;
-    case 3:
-        buf_printf(out, "first %u\nsecond error", n);
-        return;
-    case 4:
-        return; /* the empty line */
-    default:
-        for (unsigned i = random_below(6); i-- > 0;)
-            buf_printf(out, "%s ", words[random_below(10)]);
-        if (one_in(4))
-            buf_printf(out, "needle-%08x", random_below(16));
-    }
-}
-
-static void random_sm(struct buf *out)
-{
-    static const char *const levels[] = {"info", "warn", "error", "weird"};
-    static const char *const names[] = {"app", "detected_level", "level", "trace_id"};
-    char text[32];
-    struct label v[4];
-    size_t n = 0;
-    if (one_in(3))
-        return;
-    for (unsigned i = 0; i < 4; i++) {
-        if (!one_in(i == 1 ? 1 : 4))
-            continue;
-        v[n].name = sv_of(names[i]);
-        v[n].value = sv_of(levels[random_below(4)]);
-        if (i == 3) {
-            snprintf(text, sizeof text, "t%u", random_below(500));
-            v[n].value = sv_of(text);
-        }
-        n++;
-    }
-    if (n > 1 && one_in(20)) { /* no canonical encoding: chunks keep such rows whole */
-        struct label t = v[0];
-        v[0] = v[n - 1];
-        v[n - 1] = t;
-    }
-    if (n)
-        labels_encode(out, (struct labels){v, n});
-}
-
-static int64_t random_ts(unsigned i, unsigned n)
-{
-    int64_t progress_s = (int64_t)SPAN_S * i / n;
-    int64_t s = progress_s + (one_in(10) ? -(int64_t)random_below(3000) : random_below(20));
-    if (one_in(50))
-        s = random_below(SPAN_S);
-    int64_t ns = one_in(2) ? 0 : random_below(1000) * INT64_C(1000000);
-    return (s < 0 ? 0 : s) * NS_PER_S + ns;
-}
-
-/* Something happens to the data that must not change any answer. */
-static void move_data(struct lake *l)
-{
-    switch (random_below(6)) {
-    case 0:
-        lake_rotate(l);
-        break;
-    case 1:
-    case 2:
-        lake_spill(l, one_in(2) ? PLACE_LOCAL : PLACE_OBJECT);
-        break;
-    case 3:
-        if (l->n_segments > 1) {
-            size_t from = l->n_segments - 2;
-            while (from > 0 && !l->segments[from].gone && one_in(2))
-                from--;
-            lake_merge(l, from, l->n_segments, random_below(40) + 1);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-static void fill(struct lake *l, unsigned n_entries)
-{
-    CLEANUP(buf_deinit) struct buf line = BUF_INIT;
-    CLEANUP(buf_deinit) struct buf sm = BUF_INIT;
-    unsigned n_streams = 1 + random_below(N_STREAM_TEXTS), every = 5 + random_below(n_entries);
-    for (unsigned i = 0; i < n_entries; i++) {
-        if (l->n_entries && one_in(12)) { /* a retry of something */
-            struct lake_entry again =
-                l->entries[l->n_entries - 1 - random_below(20) % l->n_entries];
-            lake_push(l, again.stream, again.e.ts_ns, again.e.line, again.e.sm);
-            continue;
-        }
-        buf_clear(&line);
-        buf_clear(&sm);
-        random_line(&line);
-        random_sm(&sm);
-        uint32_t s =
-            lake_stream(l, one_in(8) ? "other" : "t", stream_texts[random_below(n_streams)]);
-        lake_push(l, s, random_ts(i, n_entries), buf_view(&line), buf_view(&sm));
-        if (one_in(every))
-            move_data(l);
-    }
-}
-
-static void random_lake(struct lake *l, unsigned n_threads)
-{
-    lake_open(l, n_threads);
-    l->chunks =
-        (struct chunk_options){.max_rows = 1 + random_below(60),
-                               .target_raw_bytes = 200 + random_below(8000),
-                               .filter = one_in(4) ? CHUNK_FILTER_AUTO : CHUNK_FILTER_ALWAYS};
-    l->conf.use_filters = !one_in(4);
-    fill(l, 20 + random_below(600));
-}
 
 /* ---- the plain walk ---- */
 
@@ -510,6 +351,12 @@ static const char *const stages[] = {
     "| json | status >= 400",
     "| json | status=\"200\" and level=~\"error|warn\"",
     "| json | level=~\"error|war.\" | drop level",
+    "|= \"kilogram\"",
+    "|~ \"(?i)QUAGmire|zeppelin\"",
+    "| json | level=\"xylophone\"",
+    "| json | level=\"kilogram\"",
+    "| json | level=~\"quagmire|zeppelin\"",
+    "| logfmt | level=\"zeppelin\"",
     "| json took | took=\"7ms\"",
     "| json l=\"level\" | l=\"debug\"",
     "| json | app_extracted=\"inner\" | app=\"web\"",
@@ -561,7 +408,7 @@ static const char *const unwraps[] = {
 
 static int64_t random_bound(void)
 {
-    return random_below(SPAN_S + 200) * NS_PER_S - 100 * NS_PER_S +
+    return random_below(LAKE_SPAN_S + 200) * NS_PER_S - 100 * NS_PER_S +
            (one_in(3) ? random_below(1000000) : 0);
 }
 
@@ -574,7 +421,7 @@ static void random_log_query(struct lake *l)
                             .interval_ns = one_in(5) ? random_below(300) * NS_PER_S : 0,
                             .backward = one_in(2),
                             .categorize = one_in(4)};
-    o.end_ns = o.start_ns + 1 + random_below(SPAN_S) * NS_PER_S;
+    o.end_ns = o.start_ns + 1 + random_below(LAKE_SPAN_S) * NS_PER_S;
     check_log_query(l, text, &o);
 }
 
@@ -601,10 +448,11 @@ static void run_seeds(void (*query)(struct lake *), unsigned n_threads)
     const char *only = getenv("HALOGI_SEED");
     for (unsigned i = only ? (unsigned)atoi(only) : 1;
          i <= (only ? (unsigned)atoi(only) : n_seeds()); i++) {
-        seed = UINT64_C(0x9e3779b97f4a7c15) * i + n_threads;
+        random_start(UINT64_C(0x9e3779b97f4a7c15) * i + n_threads);
         struct lake l;
         seed_number = i;
-        random_lake(&l, n_threads);
+        lake_open(&l, n_threads);
+        lake_fill(&l);
         for (unsigned k = 0; k < 20; k++)
             query(&l);
         lake_close(&l);
