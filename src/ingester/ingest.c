@@ -33,6 +33,7 @@ static void on_durable(void *ctx, int result, const struct err *err)
     }
     struct err why = ERR_INIT;
     err_set(&why, ERR_UNAVAILABLE, "%s", err->text);
+    cond_broadcast(&p->in->changed); /* the log is broken: the head must get into a segment */
     answer(p, ERR_UNAVAILABLE, &why);
 }
 

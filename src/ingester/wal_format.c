@@ -38,6 +38,8 @@ enum wal_header_state wal_get_file_header(struct str_view file, struct wal_file_
         return WAL_HEADER_NEWER;
     memcpy(ret->uuid, file.p + 16, WAL_UUID_BYTES);
     ret->epoch = ld_le64(file.p + 32);
+    if (ret->epoch > WAL_MAX_EPOCH)
+        return WAL_HEADER_BAD;
     ret->prev_end_lsn = ld_le64(file.p + 40);
     return WAL_HEADER_GOOD;
 }

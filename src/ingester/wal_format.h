@@ -24,6 +24,7 @@ enum {
 };
 #define WAL_OFFSET_BITS 24
 #define WAL_MAX_OFFSET ((UINT64_C(1) << WAL_OFFSET_BITS) - 1) /* where a record may begin */
+#define WAL_MAX_EPOCH (UINT64_MAX >> WAL_OFFSET_BITS)
 /* A file's end as an LSN: past every group's begin, and still of the same epoch. */
 #define WAL_MAX_END (WAL_MAX_OFFSET + 1 - WAL_ALIGN_BYTES)
 #define WAL_MAX_GROUP_BYTES (UINT64_C(256) << 20) /* decoders refuse more */

@@ -117,6 +117,16 @@ static int corrupt(struct err *err, const char *what)
     return err_set(err, ERR_CORRUPT, "WAL record: %s does not decode", what);
 }
 
+/* An entry of a label set that is not valid cannot have been accepted. */
+static bool accepts_no_stream(const struct push_batch *b)
+{
+    for (size_t s = 0; s < b->n_streams; s++)
+        for (size_t i = 0; i < b->streams[s].n_entries && b->streams[s].labels.len == 0; i++)
+            if (!b->streams[s].entries[i].rejected)
+                return true;
+    return false;
+}
+
 /* Marks what the verdict refuses; it must not speak of entries that are not there. */
 static int apply_verdict(struct reader *in, struct push_batch *b, struct err *err)
 {
@@ -129,7 +139,7 @@ static int apply_verdict(struct reader *in, struct push_batch *b, struct err *er
         if (left > 0)
             return corrupt(err, "verdict");
     }
-    return in->bad ? corrupt(err, "verdict") : 0;
+    return in->bad || accepts_no_stream(b) ? corrupt(err, "verdict") : 0;
 }
 
 static struct str_view skip_verdict(struct reader *in)
