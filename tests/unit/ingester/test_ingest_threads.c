@@ -14,8 +14,18 @@ struct work {
     struct kit *k;
     unsigned number;
     _Atomic bool *stop;
-    unsigned n_done;
+    _Atomic unsigned n_done;
+    struct work *all;
 };
+
+/* On a busy machine a thread may have come to nothing yet. */
+static bool others_worked(const struct work *w)
+{
+    for (unsigned i = PUSHERS; i < PUSHERS + READERS + 1; i++)
+        if (atomic_load(&w->all[i].n_done) < 2)
+            return false;
+    return true;
+}
 
 static const char *make_text(struct kit *k, const char *fmt, unsigned a, unsigned b, unsigned fill)
 {
@@ -31,7 +41,7 @@ static void push_lines(void *ctx)
 {
     struct work *w = ctx;
     struct kit_entry v[LINES];
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
+    for (unsigned batch = 0; batch < BATCHES || !others_worked(w); batch++) {
         for (unsigned i = 0; i < LINES; i++) {
             unsigned stream = (batch + i / 10) % 7;
             v[i] =
@@ -42,7 +52,8 @@ static void push_lines(void *ctx)
                                    .ts_ns = T0 + batch * 1000 + (i * 37) % 100};
         }
         struct kit_answer a = kit_push(w->k, v, LINES, batch % 3 ? KIT_BODY : KIT_CANONICAL);
-        w->n_done += a.result == 0;
+        assert_int_equal(a.result, 0);
+        w->n_done++;
     }
 }
 
@@ -86,23 +97,20 @@ static void test_readers_find_everything_once_while_it_moves(void **state)
     _Atomic bool stop = false;
     struct work w[PUSHERS + READERS + 1];
     struct thread t[PUSHERS + READERS + 1];
-    for (unsigned i = 0; i < PUSHERS + READERS + 1; i++) {
-        w[i] = (struct work){k, i, &stop, 0};
+    for (unsigned i = 0; i < PUSHERS + READERS + 1; i++)
+        w[i] = (struct work){k, i, &stop, 0, w};
+    for (unsigned i = 0; i < PUSHERS + READERS + 1; i++)
         assert_int_equal(thread_start(&t[i], "test",
                                       i < PUSHERS             ? push_lines
                                       : i < PUSHERS + READERS ? read_all
                                                               : flush_again_and_again,
                                       &w[i], NULL),
                          0);
-    }
     for (unsigned i = 0; i < PUSHERS; i++)
         thread_join(&t[i]);
     atomic_store(&stop, true);
     for (unsigned i = PUSHERS; i < PUSHERS + READERS + 1; i++)
         thread_join(&t[i]);
-    for (unsigned i = 0; i < PUSHERS; i++)
-        assert_int_equal(w[i].n_done, BATCHES);
-    assert_true(w[PUSHERS].n_done > 1 && w[PUSHERS + READERS].n_done > 1);
     kit_check(k, "t");
     kit_close(k);
     kit_must_open(k);
