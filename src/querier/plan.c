@@ -81,6 +81,12 @@ static int find(struct plan *p, struct recent *recent, struct err *err)
     r = index_select(parts->index, &q, &p->arena, &p->selection, err);
     p->run->stats->index_chunk_refs_lookup_s += (double)(clock_mono_ns() - start_ns) / NS_PER_S;
     p->run->stats->store.chunk_refs_fetch_time_ns += clock_mono_ns() - start_ns;
+    if (r == ERR_OVER_BUDGET)
+        return err_set(err, r,
+                       "the list of streams and chunks that the query selects needs more than %llu "
+                       "bytes of memory (querier.max_query_memory): shorten its range or add "
+                       "matchers",
+                       (unsigned long long)q.max_bytes);
     return r;
 }
 
