@@ -45,6 +45,15 @@ static void stream_labels(struct buf *out, const struct sample *samples, size_t 
                app, stream);
 }
 
+/* Twenty, or as many as it takes to come to every stream four times. */
+static unsigned streams_per_body(unsigned n_streams, uint64_t raw_bytes)
+{
+    uint64_t n_bodies = raw_bytes / BODY_BYTES + 1, rounds = 4;
+    uint64_t n = rounds * n_streams / n_bodies;
+    n = n < 20 ? 20 : n;
+    return n < n_streams ? (unsigned)n : n_streams;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 7) {
@@ -65,7 +74,7 @@ int main(int argc, char **argv)
     }
     CLEANUP(buf_deinit) struct buf body = BUF_INIT, stream = BUF_INIT, line = BUF_INIT;
     uint64_t written = 0, lines = 0, needle_at = raw_bytes / 3;
-    unsigned next = 0, per_body = n_streams < 20 ? n_streams : 20;
+    unsigned next = 0, per_body = streams_per_body(n_streams, raw_bytes);
     size_t cursor[MAX_SAMPLES] = {0};
     while (written < raw_bytes) {
         buf_clear(&body);
