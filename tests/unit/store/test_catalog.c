@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "lmdb_faults.h"
 #include "store/catalog.h"
 
 static struct segment_info sample(uint64_t generation, uint64_t first_lsn, struct arena *a)
@@ -114,6 +115,108 @@ static void test_keys_name_the_day_also_before_1970(void **state)
     assert_true(sv_starts_with(segment_key(&a, u, NS_PER_DAY * 365), SV("1971-01-01/")));
 }
 
+/* The names that live, and the covered LSN. */
+static void read_back(struct catalog *c, uint64_t *ret_covered, size_t *ret_n, bool *ret_old,
+                      bool *ret_new, const struct uuid *old, const struct uuid *new)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct segment_info *v;
+    assert_int_equal(catalog_load(c, &a, &v, ret_n, NULL), 0);
+    *ret_covered = catalog_covered_lsn(c);
+    *ret_old = *ret_new = false;
+    for (size_t i = 0; i < *ret_n; i++) {
+        *ret_old |= uuid_eq(v[i].uuid, *old);
+        *ret_new |= uuid_eq(v[i].uuid, *new);
+    }
+}
+
+/* One segment takes the place of another, and a call of that commit fails. */
+static void commit_with_faults(struct folder *folder, int errnum, bool then_all)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct catalog *c;
+    assert_int_equal(catalog_open(&c, in_folder(folder, "catalog"), NULL), 0);
+    struct segment_info old = sample(catalog_next_generation(c), 0, &a);
+    struct catalog_change first = {.add = &old, .n_add = 1, .covered_lsn = 1};
+    assert_int_equal(catalog_commit(c, &first, NULL), 0);
+    unsigned n_failed = 0;
+    for (int nth = 0;; nth++) {
+        uint64_t before = catalog_covered_lsn(c), covered;
+        struct segment_info new = sample(catalog_next_generation(c), before, &a);
+        struct catalog_change change = {.add = &new,
+                                        .n_add = 1,
+                                        .remove = &old.uuid,
+                                        .n_remove = 1,
+                                        .covered_lsn = before + 10};
+        lmdb_faults_arm(nth, errnum, then_all);
+        int r = catalog_commit(c, &change, NULL);
+        int hit = lmdb_faults_disarm();
+        n_failed += r < 0;
+        assert_true(r == 0 || hit > 0);
+        size_t n;
+        bool has_old, has_new;
+        for (int reopened = 0; reopened < 2; reopened++) {
+            read_back(c, &covered, &n, &has_old, &has_new, &old.uuid, &new.uuid);
+            assert_int_equal(n, 1);
+            assert_true(has_old != has_new);
+            assert_true(r < 0 || has_new);
+            if (r == 0 || reopened) /* in memory it rises when the commit is sure */
+                assert_int_equal(covered, has_new ? before + 10 : before);
+            catalog_close(c);
+            assert_int_equal(catalog_open(&c, in_folder(folder, "catalog"), NULL), 0);
+        }
+        /* The same again is what the ingester does. */
+        assert_int_equal(catalog_commit(c, &change, NULL), 0);
+        read_back(c, &covered, &n, &has_old, &has_new, &old.uuid, &new.uuid);
+        assert_true(n == 1 && has_new && covered == before + 10);
+        old = new;
+        if (hit == 0)
+            break;
+    }
+    assert_true(n_failed >= 3);
+    catalog_close(c);
+}
+
+static void test_a_commit_that_fails_once_is_done_or_not(void **state)
+{
+    commit_with_faults(*state, EIO, false);
+}
+
+static void test_a_commit_on_a_full_disk_is_done_or_not(void **state)
+{
+    commit_with_faults(*state, ENOSPC, true);
+}
+
+static void test_a_smaller_covered_lsn_changes_nothing(void **state)
+{
+    struct catalog *c;
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    assert_int_equal(catalog_commit(c, &(struct catalog_change){.covered_lsn = 50}, NULL), 0);
+    assert_int_equal(catalog_commit(c, &(struct catalog_change){.covered_lsn = 20}, NULL), 0);
+    assert_int_equal(catalog_covered_lsn(c), 50);
+    catalog_close(c);
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    assert_int_equal(catalog_covered_lsn(c), 50);
+    catalog_close(c);
+}
+
+static void test_generations_rise_over_every_segment_ever_committed(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct catalog *c;
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    struct segment_info s = sample(41, 0, &a);
+    assert_int_equal(catalog_commit(c, &(struct catalog_change){.add = &s, .n_add = 1}, NULL), 0);
+    assert_int_equal(catalog_next_generation(c), 42);
+    struct catalog_change gone = {.remove = &s.uuid, .n_remove = 1};
+    assert_int_equal(catalog_commit(c, &gone, NULL), 0);
+    catalog_close(c);
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    assert_int_equal(catalog_next_generation(c), 42);
+    assert_int_equal(catalog_next_generation(c), 43);
+    catalog_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +224,10 @@ int main(void)
         FOLDER_TEST(test_create_keeps_the_installation_and_refuses_an_old_catalog),
         FOLDER_TEST(test_every_flipped_bit_of_a_record_is_noticed),
         FOLDER_TEST(test_keys_name_the_day_also_before_1970),
+        FOLDER_TEST(test_a_commit_that_fails_once_is_done_or_not),
+        FOLDER_TEST(test_a_commit_on_a_full_disk_is_done_or_not),
+        FOLDER_TEST(test_a_smaller_covered_lsn_changes_nothing),
+        FOLDER_TEST(test_generations_rise_over_every_segment_ever_committed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
