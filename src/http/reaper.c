@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The library's own timeout starts anew with each byte, so a client that sends one byte a second
  * would hold a connection for ever.  Here each connection has a time by which its request must be
- * complete; whoever is late loses the socket, and the library cleans up. */
+ * complete; whoever is late loses the socket, and the library cleans up.
+ * The library also overlooks a client that leaves in the middle of a request when its last bytes
+ * and its end come in one go: that one is found here, and its memory need not wait. */
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -9,6 +13,7 @@
 #include "http/request.h"
 
 #define CHECK_EVERY_NS (200 * NS_PER_MS)
+enum { LOOK_AT_ONCE = 256 };
 
 GAUGE_BY(tcp_connections, "loki_tcp_connections", "Open client connections", "protocol");
 COUNTER(cut_connections, "halogi_http_slow_clients_cut_total",
@@ -62,15 +67,58 @@ void reaper_on_connection(void *server, struct MHD_Connection *mhd, void **conne
         connection_closed(server, *connection);
 }
 
+static void cut_locked(struct connection *c)
+{
+    c->cut = true;
+    shutdown(c->fd, SHUT_RDWR);
+}
+
 static void cut_late_locked(struct http_server *s)
 {
     int64_t now_ns = clock_mono_ns();
     for (struct connection *c = s->connections; c; c = c->next) {
         if (c->cut || c->deadline_ns > now_ns)
             continue;
-        c->cut = true;
-        shutdown(c->fd, SHUT_RDWR);
+        cut_locked(c);
         metric_add(&cut_connections, 1);
+    }
+}
+
+/* The client has closed, all it sent was read, and that is no whole request.  Twice in a row, since
+ * the library's thread may be at the end of one just now. */
+static void note_left_locked(struct connection *c, bool hung_up)
+{
+    int unread = 0;
+    bool left = hung_up && ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
+    if (left && c->left)
+        cut_locked(c);
+    c->left = left;
+}
+
+static void look_at_locked(struct connection **v, size_t n)
+{
+    struct pollfd fds[LOOK_AT_ONCE];
+    for (size_t i = 0; i < n; i++)
+        fds[i] = (struct pollfd){.fd = v[i]->fd, .events = POLLRDHUP};
+    if (poll(fds, n, 0) < 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        note_left_locked(v[i], (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
+static void cut_left_locked(struct http_server *s)
+{
+    struct connection *v[LOOK_AT_ONCE];
+    size_t n = 0;
+    for (struct connection *c = s->connections; c; c = c->next) {
+        bool waits = !c->cut && c->deadline_ns != INT64_MAX; /* for a request's bytes */
+        c->left &= waits;
+        if (waits)
+            v[n++] = c;
+        if (n == LOOK_AT_ONCE || (!c->next && n > 0)) {
+            look_at_locked(v, n);
+            n = 0;
+        }
     }
 }
 
@@ -80,6 +128,7 @@ static void reaper_main(void *ctx)
     mutex_lock(&s->mu);
     while (!s->reaper_stop) {
         cut_late_locked(s);
+        cut_left_locked(s);
         cond_wait_for(&s->reaper_wake, &s->mu, CHECK_EVERY_NS);
     }
     mutex_unlock(&s->mu);

@@ -24,6 +24,7 @@ struct connection {
     int fd;                         /* fixed at init */
     int64_t deadline_ns;            /* guarded by the server's mu; INT64_MAX: none */
     bool cut;                       /* guarded by the server's mu */
+    bool left;                      /* guarded by the server's mu: gone when we looked last */
 };
 
 struct http_server {
