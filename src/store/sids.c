@@ -285,7 +285,7 @@ static bool runs_meet(struct str_view p, uint32_t base, const struct sid_set *s)
 
 int posting_meets(struct str_view record, uint32_t high, const struct sid_set *s, struct err *err)
 {
-    enum posting_kind kind;
+    enum posting_kind kind = KIND_LIST;
     struct str_view payload;
     int r = open_posting(record, &kind, &payload, err);
     if (r < 0)
