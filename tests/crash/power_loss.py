@@ -27,14 +27,23 @@ class Run:
         self.records = shim.records()
 
 
+def die_soon(shim, choose, most):
+    """At any operation, or just behind a rare one that a sync must follow."""
+    if choose.random() < 0.5:
+        op = choose.choice([s.MKDIR, s.CREATE, s.RENAME, s.UNLINK, s.ALLOCATE, s.WRITE])
+        shim.kill_in(choose.randint(2, most), s.KILL_AFTER, op)
+    else:
+        shim.kill_in(choose.randint(2, most), choose.choice([s.KILL_AFTER, s.KILL_BEFORE, s.KILL_HALF]))
+
+
 def act(server, shim, choose, huge):
     """One thing that happens while clients push."""
     what = choose.random()
     if what < 0.5:
-        shim.kill_in(choose.randint(1, 300), choose.choice([s.KILL_AFTER, s.KILL_BEFORE, s.KILL_HALF]))
+        die_soon(shim, choose, 300)
         wait_for_end(server, shim)
         if choose.random() < 0.4:  # it dies again while it recovers
-            shim.kill_in(choose.randint(1, 60), choose.choice([s.KILL_AFTER, s.KILL_BEFORE]))
+            die_soon(shim, choose, 60)
             server.session.close()
             server.start(wait=False)
             wait_for_end(server, shim)
@@ -53,11 +62,12 @@ def be_born(where, shim, choose):
     """The first start makes folders and files, and may not come to its end either."""
     deaths = choose.choice([0, 0, 1, 3])
     if deaths:
-        shim.kill_in(choose.randint(2, 150), choose.choice([s.KILL_AFTER, s.KILL_BEFORE]))
+        die_soon(shim, choose, 150)
     server = start(where, shim=shim, wait=not deaths)
     for left in reversed(range(deaths)):
         wait_for_end(server, shim, seconds=0.5)
-        shim.kill_in(choose.randint(2, 100) if left else 0)
+        if left:
+            die_soon(shim, choose, 100)
         server.start(wait=not left)
     return server
 

@@ -24,7 +24,7 @@ class Control(ctypes.Structure):
         ("fault_ops", ctypes.c_uint32), ("fault_errno", ctypes.c_int32), ("fault_short", ctypes.c_uint32),
         ("fault_skip", ctypes.c_int64), ("fault_count", ctypes.c_int64), ("fault_hits", ctypes.c_uint64),
         ("sync_delay_us", ctypes.c_uint32), ("sync_lies", ctypes.c_uint32),
-        ("disk_used_permille", ctypes.c_uint32), ("unused", ctypes.c_uint32), ("fault_path", ctypes.c_char * 128),
+        ("disk_used_permille", ctypes.c_uint32), ("kill_op", ctypes.c_uint32), ("fault_path", ctypes.c_char * 128),
     ]
 
 
@@ -82,9 +82,10 @@ class Shim:
     def records(self):
         return read_log(self.log)
 
-    def kill_in(self, n, how=KILL_AFTER):
-        """The process ends at the n-th operation from now; 0: no more."""
-        self.control.kill_how = how
+    def kill_in(self, n, how=KILL_AFTER, op=0):
+        """The process ends at the n-th operation from now, or behind it at the first such `op`; 0: no
+        more."""
+        self.control.kill_how, self.control.kill_op = how, op
         self.control.kill_at = self.control.seq + n if n else 0
 
     def fail(self, ops, errno, skip=0, count=1 << 40, path="", short=0):

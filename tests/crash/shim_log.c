@@ -135,7 +135,9 @@ void shim_record(const struct shim_entry *e)
     if (syscall(SYS_writev, log_fd, out, n) != (long)total)
         die("write to the log");
     control->seq = r.seq;
-    if (control->kill_at && control->kill_how != SHIM_KILL_BEFORE && r.seq >= control->kill_at)
+    bool kind = control->kill_op == 0 || control->kill_op == r.op;
+    if (control->kill_at && control->kill_how != SHIM_KILL_BEFORE && r.seq >= control->kill_at &&
+        kind)
         end_process();
 }
 

@@ -60,7 +60,8 @@ struct shim_control {
     _Atomic uint32_t sync_delay_us;
     _Atomic uint32_t sync_lies;          /* syncs do nothing and say they did */
     _Atomic uint32_t disk_used_permille; /* what statvfs says; 0: the truth */
-    uint32_t unused;
+    /* With SHIM_KILL_AFTER: at the first one of this kind from kill_at on; 0: of any. */
+    _Atomic uint32_t kill_op;
     char fault_path[128]; /* only files whose path contains this */
 };
 

@@ -176,3 +176,8 @@ def test_a_lying_disk_keeps_nothing(story):
     def lie(shim):
         shim.control.sync_lies = 1
     assert story("append", lie).image(Nothing()) == {}
+
+
+def test_the_process_dies_at_the_chosen_kind_of_operation(story):
+    told = story("replace", lambda shim: shim.kill_in(1, op=s.RENAME), -signal.SIGKILL)
+    assert [r.op for r in told.records].count(s.RENAME) == 1 and told.records[-1].op == s.RENAME
