@@ -34,6 +34,18 @@ HISTOGRAM_BY(response_bytes, "loki_response_message_bytes",
 GAUGE_BY(inflight, "loki_inflight_requests", "Requests with a handler or on their way out",
          "method", "route");
 
+/* The library would keep a record for each argument and, when its memory for the connection is full
+ * of them, never answer.  We cut the arguments from our copy, so its own end before they begin: the
+ * text lies in the connection's buffer and is const only on its way to us. */
+static void hide_arguments(const char *uri)
+{
+    const char *question = strchr(uri, '?');
+    char *at;
+    memcpy(&at, &question, sizeof at);
+    if (at && at[1])
+        at[1] = '\0';
+}
+
 void *request_on_uri(void *server, const char *uri, struct MHD_Connection *mhd)
 {
     struct http_server *s = server;
@@ -41,8 +53,10 @@ void *request_on_uri(void *server, const char *uri, struct MHD_Connection *mhd)
     r->server = s;
     r->mhd = mhd;
     r->n_refs = 1;
-    r->raw_uri = (char *)mem_alloc(strlen(uri) + 1);
-    strcpy(r->raw_uri, uri);
+    r->raw_uri = (char *)mem_alloc((uri ? strlen(uri) : 0) + 1);
+    strcpy(r->raw_uri, uri ? uri : "");
+    if (uri)
+        hide_arguments(uri);
     r->pub.arena = &r->arena;
     r->pub.arrived_mono_ns = clock_mono_ns();
     r->connection =
