@@ -67,6 +67,28 @@ def test_a_full_head_is_ready_again_in_moments(record_property):
             server.process.wait()
 
 
+def test_a_stop_in_the_middle_of_a_replay_is_clean_and_loses_nothing():
+    with scene.folder("restart") as where:
+        server = scene.start(where, {"ingester": {"head_max_bytes": "64MB", "head_max_age": "30m"}})
+        try:
+            base_ns = time.time_ns() - 10 * NS
+            for n in range(12):
+                assert server.post("/loki/api/v1/push", body(n, base_ns), {
+                    "Content-Type": "application/x-protobuf", "X-Scope-OrgID": "t"}).status_code == 204
+            server.kill()
+            for delay_s in (0.0, 0.02, 0.05, 0.1, 0.2):
+                server.start(wait=False)
+                time.sleep(delay_s)
+                server.process.terminate()
+                # Before it handles signals the process may end by this one: nothing has begun then.
+                assert server.process.wait(60) in (0, -15), server.tail()
+            server.start()
+            assert count(server, base_ns) == 12 * LINES_PER_PUSH
+        finally:
+            server.process.kill()
+            server.process.wait()
+
+
 def test_ready_says_what_the_replay_is_doing():
     with scene.folder("restart") as where:
         server = scene.start(where, {"ingester": {"head_max_bytes": "64MB", "head_max_age": "30m"}})
