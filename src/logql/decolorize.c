@@ -77,7 +77,10 @@ static size_t sequence(struct str_view s)
 
 static bool may_have_sequence(struct str_view line)
 {
-    return sv_find_byte(line, 0x1b) < line.len || sv_find(line, SV("\xc2\x9b")) != SIZE_MAX;
+    if (sv_find_byte(line, 0x1b) < line.len)
+        return true;
+    size_t at = sv_find_byte(line, '\xc2'); /* rare, and found faster than the pair */
+    return at < line.len && sv_find(sv_from(line, at), SV("\xc2\x9b")) != SIZE_MAX;
 }
 
 struct str_view decolorize(struct str_view line, struct arena *scratch)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "logql/byte_scan.h"
 #include "logql/json_text.h"
 #include "logql/label_key.h"
 
@@ -26,15 +27,24 @@ struct flattener {
     size_t name_bytes_left; /* joined names cost memory that the line alone does not bound */
 };
 
+/* A key that stands in the line as it is, and is fit to be a name. */
+static bool is_name_in_line(const struct flattener *f, struct str_view key)
+{
+    size_t from = (size_t)(key.p - f->in.text.p);
+    return scan_is_name(f->in.text, from, from + key.len);
+}
+
 /* The name of a member: its key behind the prefix.  Empty when both are. */
-static bool join_name(struct flattener *f, struct str_view key, struct str_view *ret)
+static bool join_name(struct flattener *f, struct str_view key, bool in_line, struct str_view *ret)
 {
     size_t prefix = f->prefix_len[f->depth];
+    bool fits = in_line && is_name_in_line(f, key);
     if (prefix == 0) {
-        *ret = label_key_sanitise(f->scratch, key);
+        *ret = fits ? key : label_key_sanitise(f->scratch, key);
         return true;
     }
-    key = sv_trim(key);
+    if (!fits)
+        key = sv_trim(key);
     size_t bytes = prefix + key.len + 2;
     if (bytes > f->name_bytes_left) {
         f->in.fault = SV("names of nested members take more memory than a line may");
@@ -43,7 +53,11 @@ static bool join_name(struct flattener *f, struct str_view key, struct str_view 
     f->name_bytes_left -= bytes;
     char *out = arena_alloc(f->scratch, bytes);
     memcpy(out, f->prefix, prefix);
-    if (key.len) {
+    if (fits) {
+        out[prefix++] = '_';
+        memcpy(out + prefix, key.p, key.len);
+        prefix += key.len;
+    } else if (key.len) {
         out[prefix++] = '_';
         prefix += label_key_put(out + prefix, key, false);
     }
@@ -85,7 +99,9 @@ static bool emit_scalar(struct flattener *f, struct str_view name)
         return false;
     if (v.kind == JSON_ARRAY || v.kind == JSON_NULL || name.len == 0)
         return true;
-    struct str_view text = v.kind == JSON_STRING ? json_string_value(f->scratch, v.text) : v.text;
+    struct str_view text = v.text;
+    if (v.kind == JSON_STRING && !v.plain)
+        text = json_string_value(f->scratch, text);
     return f->emit(f->ctx, name, text);
 }
 
@@ -93,14 +109,15 @@ static bool emit_scalar(struct flattener *f, struct str_view name)
 static bool flatten_member(struct flattener *f, bool *ret_entered)
 {
     struct str_view key, name;
+    bool plain;
     *ret_entered = false;
-    if (!json_take_name(&f->in, &key))
+    if (!json_take_name(&f->in, &key, &plain))
         return false;
-    if (!json_unescape(f->scratch, key, &key)) {
+    if (!plain && !json_unescape(f->scratch, key, &key)) {
         f->in.fault = JSON_FAULT_ESCAPE;
         return false;
     }
-    if (!join_name(f, key, &name))
+    if (!join_name(f, key, plain, &name))
         return false;
     if (json_peek(&f->in) != '{')
         return emit_scalar(f, name);
@@ -247,6 +264,7 @@ static struct str_view extracted_text(struct extractor *x, const struct json_val
 {
     switch (v->kind) {
     case JSON_STRING:
+        return v->plain ? v->text : json_string_value(x->scratch, v->text);
     case JSON_ARRAY: /* its escapes are undone as if it were a string */
         return json_string_value(x->scratch, v->text);
     case JSON_NULL:
@@ -306,8 +324,10 @@ static void extract_from(struct extractor *x, struct str_view container, size_t 
         return;
     for (size_t index = 0; x->n_missing > 0; index++) {
         struct json_step step = {{NULL, 0}, index};
-        if (object && (json_peek(&c) != '"' || !json_take_name(&c, &step.key) ||
-                       !json_unescape(x->scratch, step.key, &step.key)))
+        bool plain = true;
+        if (object && (json_peek(&c) != '"' || !json_take_name(&c, &step.key, &plain)))
+            return;
+        if (!plain && !json_unescape(x->scratch, step.key, &step.key))
             return;
         if (!extract_step(x, &c, &step, depth, from, to) || !json_more(&c, closing))
             return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logql/json_text.h"
 
+#include "logql/byte_scan.h"
 #include "logql/label_key.h"
 #include "regex/unicode.h"
 
@@ -26,60 +27,38 @@ static bool fail(struct json_cursor *c, struct str_view fault)
     return false;
 }
 
-static bool is_blank(char ch)
-{
-    return ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t';
-}
-
-char json_peek(struct json_cursor *c)
-{
-    while (c->at < c->text.len && is_blank(c->text.p[c->at]))
-        c->at++;
-    return c->at < c->text.len ? c->text.p[c->at] : '\0';
-}
-
-/* Offset of the quote that ends the string whose first byte is at `from`, or SIZE_MAX. */
-static size_t string_end(struct str_view text, size_t from)
-{
-    for (size_t at = from; at < text.len; at++) {
-        at += sv_find_byte(sv_from(text, at), '"');
-        if (at >= text.len)
-            break;
-        size_t slashes = 0; /* each run is looked at once: it ends at this quote */
-        while (at - slashes > from && text.p[at - slashes - 1] == '\\')
-            slashes++;
-        if (slashes % 2 == 0)
-            return at;
-    }
-    return SIZE_MAX;
-}
-
 /* Offset behind the bracket that closes the one at `from`, or SIZE_MAX.  Strings are skipped, the
  * other kind of bracket is not looked at. */
 static size_t container_end(struct str_view text, size_t from, char open, char close)
 {
     size_t depth = 0;
+    unsigned seen;
     for (size_t at = from; at < text.len; at++) {
+        at = scan_to_quote_or(text, at, open, close);
+        if (at == text.len)
+            break;
         char ch = text.p[at];
         if (ch == '"') {
-            at = string_end(text, at + 1);
+            at = scan_string_end(text, at + 1, &seen);
             if (at == SIZE_MAX)
                 break;
         } else if (ch == open) {
             depth++;
-        } else if (ch == close && --depth == 0) {
+        } else if (--depth == 0) {
             return at + 1;
         }
     }
     return SIZE_MAX;
 }
 
-bool json_take_name(struct json_cursor *c, struct str_view *ret)
+bool json_take_name(struct json_cursor *c, struct str_view *ret, bool *ret_plain)
 {
-    size_t from = c->at + 1, end = string_end(c->text, from);
+    unsigned seen;
+    size_t from = c->at + 1, end = scan_string_end(c->text, from, &seen);
     if (end == SIZE_MAX)
         return fail(c, JSON_FAULT_STRING);
-    *ret = sv_sub(c->text, from, end - from);
+    *ret = (struct str_view){c->text.p + from, end - from};
+    *ret_plain = seen == 0;
     c->at = end + 1;
     if (json_peek(c) != ':')
         return fail(c, JSON_FAULT_JSON);
@@ -87,27 +66,44 @@ bool json_take_name(struct json_cursor *c, struct str_view *ret)
     return true;
 }
 
+static bool ends_scalar(char ch)
+{
+    return ch == ',' || ch == '}' || ch == ']' || json_is_blank(ch);
+}
+
 static bool take_scalar(struct json_cursor *c, struct json_value *ret)
 {
     struct str_view rest = sv_from(c->text, c->at);
     size_t n = 0;
-    while (n < rest.len && !is_blank(rest.p[n]) && rest.p[n] != ',' && rest.p[n] != '}' &&
-           rest.p[n] != ']')
+    while (n < rest.len && !ends_scalar(rest.p[n]))
         n++;
     struct str_view word = sv_sub(rest, 0, n);
     if (n == 0)
         return fail(c, JSON_FAULT_VALUE);
     char first = word.p[0];
-    if (sv_eq(word, SV("true")) || sv_eq(word, SV("false")))
+    if (first == '-' || (first >= '0' && first <= '9'))
+        ret->kind = JSON_NUMBER;
+    else if (sv_eq(word, SV("true")) || sv_eq(word, SV("false")))
         ret->kind = JSON_BOOL;
     else if (sv_eq(word, SV("null")))
         ret->kind = JSON_NULL;
-    else if (first == '-' || (first >= '0' && first <= '9'))
-        ret->kind = JSON_NUMBER;
     else
         return fail(c, JSON_FAULT_UNKNOWN);
     ret->text = word;
     c->at += n;
+    return true;
+}
+
+static bool take_string(struct json_cursor *c, struct json_value *ret)
+{
+    unsigned seen;
+    size_t from = c->at + 1, end = scan_string_end(c->text, from, &seen);
+    if (end == SIZE_MAX)
+        return fail(c, JSON_FAULT_STRING);
+    ret->kind = JSON_STRING;
+    ret->plain = seen == 0;
+    ret->text = (struct str_view){c->text.p + from, end - from};
+    c->at = end + 1;
     return true;
 }
 
@@ -117,22 +113,16 @@ bool json_take_value(struct json_cursor *c, struct json_value *ret)
     size_t from = c->at;
     if (c->at == c->text.len)
         return fail(c, JSON_FAULT_JSON);
-    if (first == '"') {
-        size_t end = string_end(c->text, from + 1);
-        if (end == SIZE_MAX)
-            return fail(c, JSON_FAULT_STRING);
-        *ret = (struct json_value){JSON_STRING, sv_sub(c->text, from + 1, end - from - 1)};
-        c->at = end + 1;
-        return true;
-    }
+    if (first == '"')
+        return take_string(c, ret);
     if (first != '{' && first != '[')
         return take_scalar(c, ret);
     bool object = first == '{';
     size_t end = container_end(c->text, from, first, object ? '}' : ']');
     if (end == SIZE_MAX)
         return fail(c, object ? JSON_FAULT_OBJECT : JSON_FAULT_ARRAY);
-    *ret =
-        (struct json_value){object ? JSON_OBJECT : JSON_ARRAY, sv_sub(c->text, from, end - from)};
+    ret->kind = object ? JSON_OBJECT : JSON_ARRAY;
+    ret->text = sv_sub(c->text, from, end - from);
     c->at = end;
     return true;
 }

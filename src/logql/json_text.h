@@ -3,6 +3,8 @@
  * It is read as leniently as Loki's parser reads it: numbers are not checked, containers that are
  * not looked into only need their closing bracket.  No read past the text; linear time. */
 #pragma once
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/str_view.h"
 
@@ -10,6 +12,7 @@ enum json_kind { JSON_STRING, JSON_NUMBER, JSON_BOOL, JSON_NULL, JSON_ARRAY, JSO
 
 struct json_value {
     enum json_kind kind;
+    bool plain;           /* of a string: ASCII without escapes, so it is its own value */
     struct str_view text; /* a string without its quotes, a container with its brackets */
 };
 
@@ -23,11 +26,22 @@ struct json_cursor {
     struct str_view fault; /* p == NULL while all is well */
 };
 
+static inline bool json_is_blank(char ch)
+{
+    return ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t';
+}
+
 /* Skips blanks; the byte there, or NUL at the end of the text (a NUL byte reads the same). */
-char json_peek(struct json_cursor *c);
+static inline char json_peek(struct json_cursor *c)
+{
+    while (c->at < c->text.len && json_is_blank(c->text.p[c->at]))
+        c->at++;
+    return c->at < c->text.len ? c->text.p[c->at] : '\0';
+}
+
 /* The member name that starts at the cursor (at its quote) and the colon behind it; the name is as
- * written, still escaped. */
-bool json_take_name(struct json_cursor *c, struct str_view *ret);
+ * written, still escaped unless *ret_plain. */
+bool json_take_name(struct json_cursor *c, struct str_view *ret, bool *ret_plain);
 /* The value at the cursor, whole. */
 bool json_take_value(struct json_cursor *c, struct json_value *ret);
 /* Steps into the object or array at the cursor, which must have its closing bracket: the cursor

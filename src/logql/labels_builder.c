@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line has few labels, so every look-up is a scan that compares lengths first. */
+/* A line has few labels, so every look-up is a scan, over tags first. */
 #include "logql/labels_builder.h"
 
 static const char suffix[] = "_extracted";
@@ -15,6 +15,7 @@ void labels_builder_deinit(struct labels_builder *b)
 {
     if (!b)
         return;
+    free(b->base_tags);
     free(b->base_deleted);
     free(b->v);
     free(b->out);
@@ -22,9 +23,23 @@ void labels_builder_deinit(struct labels_builder *b)
     *b = (struct labels_builder){0};
 }
 
+/* Length, first, middle and last byte: names that share all of these are rare. */
+static inline uint32_t tag_of(struct str_view name)
+{
+    if (name.len == 0)
+        return 0;
+    unsigned char first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.len - 1],
+                  middle = (unsigned char)name.p[name.len / 2];
+    return (uint32_t)name.len << 24 ^ (uint32_t)first << 16 ^ (uint32_t)middle << 8 ^ last;
+}
+
 void labels_builder_set_base(struct labels_builder *b, struct labels base)
 {
     b->base = base;
+    if (base.n > b->base_tags_cap)
+        b->base_tags = mem_grow(b->base_tags, &b->base_tags_cap, base.n, sizeof *b->base_tags);
+    for (size_t i = 0; i < base.n; i++)
+        b->base_tags[i] = tag_of(base.v[i].name);
     size_t words = (base.n + 63) / 64;
     if (words > b->base_words_cap)
         b->base_deleted =
@@ -48,33 +63,50 @@ static bool base_is_deleted(const struct labels_builder *b, size_t i)
     return b->base_deleted[i / 64] >> (i % 64) & 1;
 }
 
-/* Index in the base, or base.n. */
-static size_t find_base(const struct labels_builder *b, struct str_view name)
+static inline size_t find_base_tagged(const struct labels_builder *b, struct str_view name,
+                                      uint32_t tag)
 {
     for (size_t i = 0; i < b->base.n; i++)
-        if (sv_eq(b->base.v[i].name, name))
+        if (b->base_tags[i] == tag && sv_eq(b->base.v[i].name, name))
             return i;
     return b->base.n;
 }
 
-static struct built_label *find_built(const struct labels_builder *b, struct str_view name)
+static inline struct built_label *find_built_tagged(const struct labels_builder *b,
+                                                    struct str_view name, uint32_t tag)
 {
     for (size_t i = 0; i < b->n; i++)
-        if (sv_eq(b->v[i].name, name))
+        if (b->v[i].tag == tag && sv_eq(b->v[i].name, name))
             return &b->v[i];
     return NULL;
 }
 
-static struct built_label *find_or_add(struct labels_builder *b, struct str_view name)
+/* Index in the base, or base.n. */
+static size_t find_base(const struct labels_builder *b, struct str_view name)
 {
-    struct built_label *l = find_built(b, name);
-    if (l)
-        return l;
+    return find_base_tagged(b, name, tag_of(name));
+}
+
+static struct built_label *find_built(const struct labels_builder *b, struct str_view name)
+{
+    return find_built_tagged(b, name, tag_of(name));
+}
+
+static inline struct built_label *add_built(struct labels_builder *b, struct str_view name,
+                                            uint32_t tag)
+{
     if (b->n == b->cap)
         b->v = mem_grow(b->v, &b->cap, b->n + 1, sizeof *b->v);
-    l = &b->v[b->n++];
-    *l = (struct built_label){.name = name};
+    struct built_label *l = &b->v[b->n++];
+    *l = (struct built_label){.name = name, .tag = tag};
     return l;
+}
+
+static struct built_label *find_or_add(struct labels_builder *b, struct str_view name)
+{
+    uint32_t tag = tag_of(name);
+    struct built_label *l = find_built_tagged(b, name, tag);
+    return l ? l : add_built(b, name, tag);
 }
 
 static struct str_view with_suffix(struct labels_builder *b, struct str_view name)
@@ -138,12 +170,25 @@ bool labels_builder_is_claimed(struct labels_builder *b, struct str_view name)
     return l && l->claimed;
 }
 
+/* Where a parser's pair of that name is stored: made when missing. */
+static inline struct built_label *target_label(struct labels_builder *b, struct str_view name)
+{
+    uint32_t tag = tag_of(name);
+    if (find_base_tagged(b, name, tag) < b->base.n)
+        return find_or_add(b, with_suffix(b, name));
+    struct built_label *l = find_built_tagged(b, name, tag);
+    if (!l)
+        return add_built(b, name, tag);
+    bool is_metadata = !l->deleted && l->category == LABEL_METADATA;
+    return is_metadata ? find_or_add(b, with_suffix(b, name)) : l;
+}
+
 void labels_builder_extract(struct labels_builder *b, struct str_view name, struct str_view value,
                             enum extract_mode mode)
 {
-    if (sv_eq(name, ERROR_NAME) || sv_eq(name, DETAILS_NAME))
+    if (name.len > 2 && name.p[1] == '_' && (sv_eq(name, ERROR_NAME) || sv_eq(name, DETAILS_NAME)))
         return; /* these are ours alone */
-    struct built_label *l = find_or_add(b, labels_builder_target(b, name));
+    struct built_label *l = target_label(b, name);
     if (l->claimed && mode == EXTRACT_FIRST_WINS)
         return;
     l->value = value;

@@ -20,13 +20,16 @@ enum label_category { LABEL_STREAM, LABEL_METADATA, LABEL_PARSED };
 
 struct built_label {
     struct str_view name, value;
-    enum label_category category; /* METADATA or PARSED */
-    bool deleted;                 /* reads as absent */
-    bool claimed;                 /* some stage parsed this name: later extractions lose */
+    uint32_t tag;                     /* of the name: equal names have equal tags */
+    enum label_category category : 8; /* METADATA or PARSED */
+    bool deleted;                     /* reads as absent */
+    bool claimed;                     /* some stage parsed this name: later extractions lose */
 };
 
 struct labels_builder {
     struct labels base;
+    uint32_t *base_tags;
+    size_t base_tags_cap;
     uint64_t *base_deleted; /* bit per base label */
     size_t base_words, base_words_cap;
     struct built_label *v;

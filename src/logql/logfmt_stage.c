@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logql/logfmt_stage.h"
 
+#include "logql/byte_scan.h"
 #include "logql/json_text.h"
 #include "logql/label_key.h"
 #include "regex/unicode.h"
@@ -9,10 +10,11 @@ struct scanner {
     struct str_view line;
     size_t at;
     struct str_view key, value; /* of the pair read last; the value still escaped when quoted */
-    bool quoted;
-    const char *fault; /* NULL while the pair is well */
-    char fault_byte;   /* of "unexpected" */
-    size_t fault_at;   /* offset */
+    bool quoted, plain;         /* plain: the value is ASCII without escapes */
+    bool key_high;              /* the key is not ASCII */
+    const char *fault;          /* NULL while the pair is well */
+    char fault_byte;            /* of "unexpected" */
+    size_t fault_at;            /* offset */
 };
 
 static bool is_separator(char c)
@@ -44,31 +46,29 @@ static bool is_valid_utf8(struct str_view text)
 /* The quote is at the cursor. */
 static void scan_quoted(struct scanner *s)
 {
-    size_t from = ++s->at;
-    bool escaped = false;
-    for (; s->at < s->line.len; s->at++) {
-        char c = s->line.p[s->at];
-        if (!escaped && c == '"')
-            break;
-        escaped = !escaped && c == '\\';
-    }
-    if (s->at == s->line.len) {
+    unsigned seen;
+    size_t from = s->at + 1, end = scan_string_end(s->line, from, &seen);
+    if (end == SIZE_MAX) {
+        s->at = s->line.len;
         fail(s, "unterminated quoted value", 0);
         return;
     }
     s->quoted = true;
-    s->value = sv_sub(s->line, from, s->at - from);
-    s->at++;
+    s->plain = seen == 0;
+    s->value = sv_sub(s->line, from, end - from);
+    s->at = end + 1;
 }
 
 static void scan_bare_value(struct scanner *s)
 {
     size_t from = s->at;
-    for (; s->at < s->line.len && !is_separator(s->line.p[s->at]); s->at++)
-        if (s->line.p[s->at] == '=' || s->line.p[s->at] == '"') {
-            fail(s, "unexpected", s->line.p[s->at]);
-            return;
-        }
+    bool high;
+    s->at = scan_logfmt_word(s->line, from, &high);
+    if (s->at < s->line.len && !is_separator(s->line.p[s->at])) {
+        fail(s, "unexpected", s->line.p[s->at]);
+        return;
+    }
+    s->plain = !high;
     s->value = sv_sub(s->line, from, s->at - from);
 }
 
@@ -81,15 +81,15 @@ static bool scan_pair(struct scanner *s)
         return false;
     s->fault = NULL;
     s->quoted = false;
+    s->plain = true;
     s->value = SV_EMPTY;
     size_t from = s->at;
-    char c = s->line.p[from];
-    while (s->at < s->line.len && !is_separator(c) && c != '=' && c != '"')
-        c = ++s->at < s->line.len ? s->line.p[s->at] : ' ';
+    s->at = scan_logfmt_word(s->line, from, &s->key_high);
     s->key = sv_sub(s->line, from, s->at - from);
+    char c = s->at < s->line.len ? s->line.p[s->at] : ' ';
     if (c == '"' || (c == '=' && s->key.len == 0))
         fail(s, "unexpected", c);
-    else if (!is_valid_utf8(s->key))
+    else if (s->key_high && !is_valid_utf8(s->key))
         fail(s, "invalid key", 0);
     else if (c == '=') {
         s->at++;
@@ -99,6 +99,14 @@ static bool scan_pair(struct scanner *s)
             scan_bare_value(s);
     }
     return true;
+}
+
+static struct str_view name_of_key(const struct scanner *s, struct arena *scratch)
+{
+    size_t from = (size_t)(s->key.p - s->line.p);
+    if (scan_is_name(s->line, from, from + s->key.len))
+        return s->key;
+    return label_key_sanitise(scratch, s->key);
 }
 
 static int strict_fault(const struct scanner *s, struct arena *scratch,
@@ -136,6 +144,8 @@ static bool unescape(struct arena *a, struct str_view text, struct str_view *ret
 static bool finish_value(struct scanner *s, struct arena *scratch)
 {
     size_t quote_at = s->at;
+    if (s->plain)
+        return true;
     if (s->quoted && !unescape(scratch, s->value, &s->value)) {
         fail(s, "invalid quoted value", 0);
         s->fault_at = quote_at - 1;
@@ -159,7 +169,7 @@ int logfmt_parse(struct str_view line, struct logfmt_flags flags, struct arena *
         }
         if (s.value.len == 0 && !flags.keep_empty)
             continue;
-        struct str_view key = label_key_sanitise(scratch, s.key);
+        struct str_view key = name_of_key(&s, scratch);
         if (!emit(ctx, key, s.value))
             break;
     }
@@ -179,7 +189,7 @@ int logfmt_extract(struct str_view line, bool strict, const struct logfmt_wanted
                 return strict_fault(&s, scratch, ret_details);
             continue;
         }
-        struct str_view key = label_key_sanitise(scratch, s.key);
+        struct str_view key = name_of_key(&s, scratch);
         for (size_t i = 0; i < n; i++)
             if (sv_eq(key, wanted[i].key) || sv_eq(key, wanted[i].dst))
                 values[i] = s.value;

@@ -365,6 +365,10 @@ static int eval_base(struct exec *x, const struct tpipe *pipe, const struct targ
         }
         return get_var(x, pipe, arg->name, ret);
     case TARG_FUNC:
+        if (!arg->func->fn) /* and, or */
+            return fail_at(x, pipe, arg->source,
+                           "wrong number of args for %.*s: want at least 1 got 0",
+                           SV_ARG(arg->name));
         return call_func(x, pipe, arg, arg->source, NULL, 0, ret);
     case TARG_PIPE:
         return eval_pipe(x, arg->pipe, dot, ret);

@@ -13,6 +13,7 @@ static bool for_each_string(struct json_cursor *c, struct arena *scratch, member
     for (bool more = true; more;) {
         struct str_view name;
         struct json_value v;
+        bool plain;
         char next = json_peek(c);
         if (next == '}')
             return true;
@@ -20,9 +21,9 @@ static bool for_each_string(struct json_cursor *c, struct arena *scratch, member
             c->fault = JSON_FAULT_OBJECT;
             return false;
         }
-        if (!json_take_name(c, &name))
+        if (!json_take_name(c, &name, &plain))
             return false;
-        if (!json_unescape(scratch, name, &name)) {
+        if (!plain && !json_unescape(scratch, name, &name)) {
             c->fault = JSON_FAULT_ESCAPE;
             return false;
         }

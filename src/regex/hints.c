@@ -65,19 +65,51 @@ static bool takes_any(const struct prog *p, const struct reach *r, uint32_t clas
     return false;
 }
 
+/* Fills by_byte with those that a rune taken there may begin with; returns the only one, or -1. */
+static int first_bytes(const struct prog *p, const struct reach *r, uint8_t by_byte[256])
+{
+    bool others = takes_any(p, r, p->bad_class);
+    for (size_t i = 0; i < p->n_starts && !others; i++)
+        others = takes_any(p, r, p->starts[i].class);
+    unsigned n = 0;
+    int only = -1;
+    for (unsigned c = 0; c < 256; c++) {
+        by_byte[c] = c >= 0x80 ? others : takes_any(p, r, p->ascii_class[c]);
+        n += by_byte[c];
+        if (by_byte[c])
+            only = (int)c;
+    }
+    return n == 1 ? only : -1;
+}
+
 /* ---- runs ---- */
 
-/* Whether leaving the loop early can never lead to a match, or not to the preferred one. */
-static bool ends_with_its_set(const struct prog *p, const struct prog_run *run, bool lazy)
+/* Whether no rune of the loop's set can be taken right behind it. */
+static bool is_apart(const struct prog *p, const struct prog_run *run, const struct reach *r)
+{
+    for (uint32_t class = 0; class < p->n_classes; class ++)
+        if (prog_takes(p, p->insts[run->body], class) && takes_any(p, r, class))
+            return false;
+    return true;
+}
+
+/* False when nothing is gained. */
+static bool set_kind(const struct prog *p, struct prog_run *run, bool lazy)
 {
     struct reach r;
     reach_from(&r, p, run->exit);
-    /* \z and $ hold at the end of the text alone, and there the set has ended too */
-    if (r.too_much || (r.match && lazy) || (r.assertions & ~(unsigned)AT_END_TEXT))
+    if (r.too_much)
         return false;
-    for (uint32_t class = 0; class < p->n_classes; class ++)
-        if (prog_takes(p, p->insts[run->body], class) && takes_any(p, &r, class))
-            return false;
+    /* \z and $ hold at the end of the text alone, and there the set has ended too */
+    bool may_end_inside = (r.match && lazy) || (r.assertions & ~(unsigned)AT_END_TEXT);
+    if (!may_end_inside && is_apart(p, run, &r)) {
+        run->kind = RUN_EXCLUSIVE;
+        return true;
+    }
+    if (r.match)
+        return false;
+    run->kind = lazy ? RUN_LAZY : RUN_GREEDY;
+    run->only_lead = first_bytes(p, &r, run->leads);
     return true;
 }
 
@@ -91,7 +123,7 @@ static bool run_at(const struct prog *p, uint32_t pc, struct prog_run *ret)
         if ((op != INST_CLASS && op != INST_SET) || p->insts[body].next != pc)
             continue;
         *ret = (struct prog_run){.alt = pc, .body = body, .exit = lazy ? in.next : in.arg};
-        return ends_with_its_set(p, ret, lazy);
+        return set_kind(p, ret, lazy);
     }
     return false;
 }
@@ -124,17 +156,6 @@ void prog_find_first(struct prog *p)
     reach_from(&r, p, p->start);
     if (r.too_much || r.match)
         return;
-    bool others = takes_any(p, &r, p->bad_class);
-    for (size_t i = 0; i < p->n_starts && !others; i++)
-        others = takes_any(p, &r, p->starts[i].class);
-    unsigned n = 0;
-    for (unsigned c = 0; c < 256; c++) {
-        p->first_byte[c] = c >= 0x80 ? others : takes_any(p, &r, p->ascii_class[c]);
-        n += p->first_byte[c];
-        if (p->first_byte[c])
-            p->only_first = (int)c;
-    }
     p->has_first = true;
-    if (n != 1)
-        p->only_first = -1;
+    p->only_first = first_bytes(p, &r, p->first_byte);
 }

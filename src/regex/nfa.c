@@ -98,31 +98,107 @@ static size_t run_end(const struct walk *w, const struct prog_run *run, size_t a
     }
 }
 
+static uint64_t *bits_of_run(const struct walk *w, unsigned n)
+{
+    return w->nfa->visited + n * w->run_words;
+}
+
+static void mark_places(struct walk *w, uint64_t *bits, size_t from, size_t to)
+{
+    for (size_t word = from / 64; word <= to / 64; word++) {
+        uint64_t mask = ~(uint64_t)0;
+        if (word == from / 64)
+            mask &= ~(uint64_t)0 << from % 64;
+        if (word == to / 64)
+            mask &= ~(uint64_t)0 >> (63 - to % 64);
+        bits[word] |= mask;
+    }
+    if (w->from + to > w->last)
+        w->last = w->from + to;
+}
+
 /* Moves *at to the end of the run and marks what it passed.  False when it comes to a place that a
- * path has passed before: that one went the same way from there.  Every byte is passed once. */
-static bool take_run(struct walk *w, unsigned n, size_t *at)
+ * path has passed before (*at is there): that one went the same way.  Every byte is passed once. */
+static bool pass_run(struct walk *w, unsigned n, size_t *at)
 {
     const struct prog_run *run = &w->p->runs[n];
-    uint64_t *bits = w->nfa->visited + n * w->run_words;
+    uint64_t *bits = bits_of_run(w, n);
     size_t here = *at - w->from, len = w->text.len - w->from;
     for (;;) {
         uint64_t seen = bits[here / 64] >> here % 64;
         size_t room = 64 - here % 64;
+        *at = w->from + here;
         if (seen & 1)
             return false;
         size_t limit = here + (seen ? (size_t)__builtin_ctzll(seen) : room);
-        size_t end =
-            run_end(w, run, here + w->from, w->from + (limit < len ? limit : len)) - w->from;
-        size_t last = end < limit ? end : limit - 1; /* marked up to here; a rune may end later */
-        bits[here / 64] |= (~(uint64_t)0 >> (63 - (last - here))) << here % 64;
+        size_t end = run_end(w, run, *at, w->from + (limit < len ? limit : len)) - w->from;
+        /* marked up to the limit; a rune may end later */
+        mark_places(w, bits, here, end < limit ? end : limit - 1);
         here = end;
-        if (w->from + last > w->last)
-            w->last = w->from + last;
         if (end < limit || end >= len) {
             *at = w->from + end;
             return true;
         }
     }
+}
+
+/* Leaves a job for each place of [from, to) where the loop may be left; the last one comes first.
+ */
+static void leave_exits(struct walk *w, const struct prog_run *run, size_t from, size_t to)
+{
+    const char *text = w->text.p;
+    for (size_t at = from; at < to; at++) {
+        if (run->only_lead >= 0) {
+            const char *hit = memchr(text + at, run->only_lead, to - at);
+            if (!hit)
+                return;
+            at = (size_t)(hit - text);
+        }
+        unsigned char c = (unsigned char)text[at];
+        if (run->leads[c])
+            push_job(w->nfa, run->exit, at);
+        uint32_t rune;
+        if (c >= 0x80) /* inside a rune nothing begins */
+            at += rune_decode(text + at, w->text.len - at, &rune) - 1;
+    }
+}
+
+/* All ways out of a greedy loop become jobs. */
+static void take_greedy(struct walk *w, unsigned n, size_t at)
+{
+    size_t end = at;
+    bool ended = pass_run(w, n, &end);
+    /* behind the last byte nothing can follow, and a place seen before was tried */
+    leave_exits(w, &w->p->runs[n], at, end + (ended && end < w->text.len));
+}
+
+/* Moves *at to the nearest way out and leaves a job for those further on; false: there is none. */
+static bool take_lazy(struct walk *w, unsigned n, uint32_t pc, size_t *at)
+{
+    const struct prog_run *run = &w->p->runs[n];
+    uint64_t *bits = bits_of_run(w, n);
+    size_t here = *at;
+    for (unsigned width; here < w->text.len; here += width) {
+        size_t place = here - w->from;
+        if (bits[place / 64] >> place % 64 & 1)
+            return false;
+        unsigned char c = (unsigned char)w->text.p[here];
+        bool takes = run->takes[c] == 1;
+        width = 1;
+        if (run->takes[c] == LOOK)
+            takes = prog_takes(w->p, w->p->insts[run->body],
+                               prog_class_at(w->p, w->text.p + here, w->text.len - here, &width));
+        mark_places(w, bits, place, place);
+        if (run->leads[c]) {
+            if (takes)
+                push_job(w->nfa, pc, here + width);
+            *at = here;
+            return true;
+        }
+        if (!takes)
+            return false;
+    }
+    return false;
 }
 
 /* Follows one path until it matches or ends, leaving the other branches as jobs. */
@@ -146,9 +222,14 @@ static bool follow(struct walk *w, uint32_t pc, size_t at)
         case INST_ALT:
             if (p->run_of && p->run_of[pc]) {
                 unsigned n = p->run_of[pc] - 1u;
-                if (!take_run(w, n, &at))
+                const struct prog_run *run = &p->runs[n];
+                if (run->kind == RUN_GREEDY) {
+                    take_greedy(w, n, at);
                     return false;
-                pc = p->runs[n].exit;
+                }
+                if (!(run->kind == RUN_LAZY ? take_lazy(w, n, pc, &at) : pass_run(w, n, &at)))
+                    return false;
+                pc = run->exit;
                 continue;
             }
             push_job(w->nfa, in.arg, at);

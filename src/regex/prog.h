@@ -40,13 +40,20 @@ struct inst {
 
 enum { NO_JOIN = UINT32_MAX, MAX_RUNS = 16, LOOK = 2 };
 
-/* A loop over one set of runes that can only be left where the set ends: what follows begins with
- * none of its runes.  A backtracking matcher takes it in one go. */
+/* A loop over one set of runes, taken in one go by a backtracking matcher. */
+enum run_kind {
+    RUN_EXCLUSIVE, /* it can only be left where its set ends: what follows begins with none of it */
+    RUN_GREEDY,    /* what follows must begin with a byte of `leads`: other places are not tried */
+    RUN_LAZY,      /* the same, from the near end */
+};
 struct prog_run {
+    enum run_kind kind;
     uint32_t alt;       /* the loop's INST_ALT */
     uint32_t body;      /* its INST_CLASS or INST_SET */
     uint32_t exit;      /* where it goes on */
     uint8_t takes[256]; /* by byte: 0, 1, or LOOK for those that are not ASCII */
+    uint8_t leads[256]; /* by byte, all from 0x80 on equal; unused when exclusive */
+    int only_lead;      /* the one such byte, or -1 */
 };
 
 struct class_start {

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* byte_scan.h - the next byte that matters, sixteen bytes at a look.  Reads nothing outside the
+ * text: its last bytes are looked at one by one. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str_view.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+static inline unsigned scan_mask_(__m128i hits)
+{
+    return (unsigned)_mm_movemask_epi8(hits);
+}
+#define SCAN_IS_(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
+#endif
+
+/* What a scan passed on its way. */
+enum scan_seen {
+    SEEN_ESCAPE = 1, /* a backslash */
+    SEEN_HIGH = 2,   /* a byte that is not ASCII */
+};
+
+/* Offset of the quote that ends the string whose first byte is at `at`, or SIZE_MAX; a backslash
+ * hides the byte after it. */
+static inline size_t scan_string_end(struct str_view text, size_t at, unsigned *ret_seen)
+{
+    unsigned seen = 0;
+    *ret_seen = 0;
+    while (at < text.len) {
+#ifdef __SSE2__
+        if (text.len - at >= 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
+            unsigned stops = scan_mask_(_mm_or_si128(SCAN_IS_(v, '"'), SCAN_IS_(v, '\\')));
+            unsigned high = scan_mask_(v);
+            if (stops == 0) {
+                seen |= high ? SEEN_HIGH : 0;
+                at += 16;
+                continue;
+            }
+            unsigned n = (unsigned)__builtin_ctz(stops);
+            seen |= high & ((1u << n) - 1) ? SEEN_HIGH : 0;
+            at += n;
+        }
+#endif
+        char c = text.p[at];
+        if (c == '"') {
+            *ret_seen = seen;
+            return at;
+        }
+        if (c == '\\') {
+            seen |= SEEN_ESCAPE | SEEN_HIGH; /* what it hides is not looked at */
+            at++;
+        }
+        seen |= c & 0x80 ? SEEN_HIGH : 0;
+        at++;
+    }
+    return SIZE_MAX;
+}
+
+/* Offset of the first byte at or after `at` that is a quote, `a` or `b`, or the length. */
+static inline size_t scan_to_quote_or(struct str_view text, size_t at, char a, char b)
+{
+#ifdef __SSE2__
+    for (; text.len - at >= 16; at += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
+        unsigned hits = scan_mask_(
+            _mm_or_si128(_mm_or_si128(SCAN_IS_(v, a), SCAN_IS_(v, b)), SCAN_IS_(v, '"')));
+        if (hits)
+            return at + (unsigned)__builtin_ctz(hits);
+    }
+#endif
+    while (at < text.len && text.p[at] != '"' && text.p[at] != a && text.p[at] != b)
+        at++;
+    return at;
+}
+
+/* Offset of the first byte at or after `at` that is a blank or control character, = or ", or the
+ * length. */
+static inline size_t scan_logfmt_word(struct str_view text, size_t at, bool *ret_high)
+{
+    bool high = false;
+#ifdef __SSE2__
+    for (; text.len - at >= 16; at += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(' ')), v);
+        unsigned hits =
+            scan_mask_(_mm_or_si128(_mm_or_si128(SCAN_IS_(v, '='), SCAN_IS_(v, '"')), low));
+        unsigned not_ascii = scan_mask_(v);
+        if (hits) {
+            unsigned n = (unsigned)__builtin_ctz(hits);
+            *ret_high = high || (not_ascii & ((1u << n) - 1));
+            return at + n;
+        }
+        high |= not_ascii != 0;
+    }
+#endif
+    for (; at < text.len; at++) {
+        unsigned char c = (unsigned char)text.p[at];
+        if (c <= ' ' || c == '=' || c == '"')
+            break;
+        high |= c >= 0x80;
+    }
+    *ret_high = high;
+    return at;
+}
+
+/* Whether only letters, digits and _ stand in text[from, to), and no digit first. */
+static inline bool scan_is_name(struct str_view text, size_t from, size_t to)
+{
+    size_t at = from;
+    if (from == to || (text.p[from] >= '0' && text.p[from] <= '9'))
+        return false;
+#ifdef __SSE2__
+    for (; at < to && text.len - at >= 16; at += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
+        __m128i lower = _mm_or_si128(v, _mm_set1_epi8(0x20));
+        /* signed compares: bytes from 0x80 on are negative and fit nowhere */
+        __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
+                                       _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+        __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)),
+                                      _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1)));
+        unsigned bad =
+            ~scan_mask_(_mm_or_si128(_mm_or_si128(letter, digit), SCAN_IS_(v, '_'))) & 0xffff;
+        if (to - at < 16)
+            bad &= (1u << (to - at)) - 1;
+        if (bad)
+            return false;
+    }
+#endif
+    for (; at < to; at++) {
+        char c = text.p[at], lower = (char)(c | 0x20);
+        if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
+    }
+    return true;
+}
