@@ -107,7 +107,6 @@ static const char *const ignored[] = {
     "frontend.graceful_shutdown_timeout",
     "frontend.grpc_client_config",
     "frontend.instance_*",
-    "frontend.log_queries_longer_than",
     "frontend.max_body_size",
     "frontend.port",
     "frontend.querier_forget_delay",

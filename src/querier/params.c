@@ -37,6 +37,13 @@ static bool float_seconds(struct str_view text, int64_t *ret_ns)
     return true;
 }
 
+/* Seconds that no nanosecond count reaches are as late, or early, as there is. */
+static int64_t seconds_ns(int64_t s)
+{
+    int64_t ns;
+    return __builtin_mul_overflow(s, NS_PER_S, &ns) ? (s < 0 ? INT64_MIN : INT64_MAX) : ns;
+}
+
 int param_time(struct str_view text, int64_t *ret_ns, struct err *err)
 {
     if (sv_find_byte(text, '.') < text.len && float_seconds(text, ret_ns))
@@ -45,7 +52,7 @@ int param_time(struct str_view text, int64_t *ret_ns, struct err *err)
     skip(&number, '+');
     int64_t v;
     if (sv_to_i64(number, &v)) {
-        *ret_ns = text.len <= MAX_SECONDS_DIGITS ? v * NS_PER_S : v;
+        *ret_ns = text.len <= MAX_SECONDS_DIGITS ? seconds_ns(v) : v;
         return 0;
     }
     if (rfc3339_parse(text, ret_ns))
@@ -210,11 +217,20 @@ int params_instant(struct param_list l, int64_t now_ns, struct query_params *ret
     return direction_of(l, &ret->backward, err);
 }
 
+/* How far it lies past a multiple of step. */
+static int64_t past_multiple(int64_t ts_ns, int64_t step_ns)
+{
+    int64_t over = ts_ns % step_ns;
+    return over < 0 ? over + step_ns : over;
+}
+
+/* At the ends of time the multiple may have no name; then the bound stays. */
 void params_align(struct query_params *p)
 {
-    int64_t down = ((p->start_ns % p->step_ns) + p->step_ns) % p->step_ns;
-    int64_t up = ((p->end_ns % p->step_ns) + p->step_ns) % p->step_ns;
-    p->start_ns -= down;
-    if (up)
-        p->end_ns += p->step_ns - up;
+    int64_t over = past_multiple(p->end_ns, p->step_ns), aligned;
+    if (over > 0 && !__builtin_add_overflow(p->end_ns, p->step_ns - over, &aligned))
+        p->end_ns = aligned;
+    over = past_multiple(p->start_ns, p->step_ns);
+    if (!__builtin_sub_overflow(p->start_ns, over, &aligned))
+        p->start_ns = aligned;
 }

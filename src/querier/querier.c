@@ -33,6 +33,8 @@ const size_t query_range_conf_n_rows = N_ROWS(query_range_conf_rows);
 const struct conf_row querier_frontend_conf_rows[] = {
     CONF_ROW(struct querier_conf, max_outstanding, "max_outstanding_per_tenant", CONF_UINT, "2048",
              "Read requests of a tenant that wait for their turn; more are answered with 429"),
+    CONF_ROW(struct querier_conf, log_longer_than_ns, "log_queries_longer_than", CONF_DURATION,
+             "0s", "Queries that run as long are logged; 0: none, negative: all"),
 };
 const size_t querier_frontend_conf_n_rows = N_ROWS(querier_frontend_conf_rows);
 

@@ -23,6 +23,7 @@ struct querier_conf {
     uint64_t max_concurrent;      /* queries that run at once; others wait their turn */
     uint64_t max_query_bytes;     /* memory of one query */
     uint64_t max_outstanding;     /* waiting queries per tenant, then 429 */
+    int64_t log_longer_than_ns;   /* queries that took as long are logged; 0: none, < 0: all */
     bool align_queries_with_step; /* query_range: start down and end up to multiples of step */
     bool multi_tenant_queries;    /* querier.multi_tenant_queries_enabled */
     bool use_filters;             /* off: skip no chunk by filter or statistics (tests) */

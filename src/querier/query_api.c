@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "logql/check.h"
 #include "logql/parse.h"
@@ -114,6 +115,11 @@ static bool is_aligned(const struct read_request *r)
 static int prepare(struct read_request *r, struct err *err)
 {
     struct query_state *s = r->state;
+    struct str_view accept = http_header(r->http, "Accept");
+    if (accept.p && sv_eq(accept, SV("application/vnd.apache.parquet")))
+        return err_set(err, ERR_INVALID,
+                       "there are no answers in Parquet: accept "
+                       "application/json");
     struct str_view header = http_header(r->http, "X-Query-Tags");
     s->tags = header.p ? query_tags_normal(&r->arena, header) : SV_EMPTY;
     struct str_view source = query_tags_get(s->tags, SV("Source"));
@@ -355,6 +361,19 @@ static int run_query(struct read_request *r, struct err *err)
 
 /* --- endpoints -------------------------------------------------------------------------- */
 
+static void log_query(const struct read_request *r, const struct query_state *s, int64_t took_ns,
+                      int status)
+{
+    int64_t limit_ns = r->q->parts.conf->log_longer_than_ns;
+    if (limit_ns == 0 || (limit_ns > 0 && took_ns < limit_ns))
+        return;
+    LOG_INFO("query", log_sv("tenant", r->tenants[0].name), log_sv("query", s->p.query),
+             log_int("status", status), log_duration("took", took_ns),
+             log_float("queue_s", r->stats.queue_time_s), log_sv("tags", s->tags),
+             log_int("bytes_per_s", stats_bytes_per_second(&r->stats)),
+             log_int("entries", r->stats.total_entries_returned));
+}
+
 static void count_query(struct read_request *r, int status)
 {
     const struct query_state *s = r->state;
@@ -364,9 +383,12 @@ static void count_query(struct read_request *r, int status)
     snprintf(code, sizeof code, "%d", status);
     struct str_view type = sv_of(query_type(s->expr));
     struct str_view range = s->is_instant ? SV("instant") : SV("range");
-    int64_t begun_ns = r->begun_mono_ns ? r->begun_mono_ns : clock_mono_ns();
-    double seconds = (double)(clock_mono_ns() - begun_ns) / 1e9;
-    METRIC_OBSERVE(&latency, seconds, sv_of(code), type, range);
+    int64_t now_ns = clock_mono_ns();
+    int64_t took_ns = r->begun_mono_ns ? now_ns - r->begun_mono_ns : 0;
+    if (status == 200)
+        took_ns = (int64_t)(r->stats.exec_time_s * 1e9); /* without the client's reading */
+    METRIC_OBSERVE(&latency, (double)took_ns / 1e9, sv_of(code), type, range);
+    log_query(r, s, took_ns, status);
     if (status == 200)
         METRIC_OBSERVE(&speed, (double)stats_bytes_per_second(&r->stats), sv_of(code), type, range);
 }

@@ -5,10 +5,12 @@
 
 #include "base/clock.h"
 
+/* The multiple of step at or before it; at the beginning of time that may have no name. */
 static int64_t floor_to(int64_t ts_ns, int64_t step_ns)
 {
-    int64_t over = ((ts_ns % step_ns) + step_ns) % step_ns;
-    return ts_ns - over;
+    int64_t over = ts_ns % step_ns, floor;
+    over = over < 0 ? over + step_ns : over;
+    return __builtin_sub_overflow(ts_ns, over, &floor) ? ts_ns : floor;
 }
 
 static uint32_t on_series(void *ctx, struct str_view encoded);
@@ -21,7 +23,8 @@ void volume_init(struct volume *v, const struct volume_ask *ask)
     v->sizes = (struct lookup_sizes){v, on_series, on_piece};
     if (ask->step_ns > 0 && ask->end_ns > ask->start_ns) {
         v->base_ns = floor_to(ask->start_ns, ask->step_ns);
-        v->n_buckets = (size_t)((ask->end_ns - v->base_ns + ask->step_ns - 1) / ask->step_ns);
+        __int128 span = (__int128)ask->end_ns - v->base_ns;
+        v->n_buckets = (size_t)((span + ask->step_ns - 1) / ask->step_ns);
     }
 }
 
@@ -116,7 +119,8 @@ static size_t bucket_of(const struct volume *v, int64_t ts_ns)
 {
     if (v->n_buckets == 1)
         return 0;
-    size_t b = (size_t)((ts_ns - v->base_ns) / v->ask.step_ns);
+    uint64_t since_base = (uint64_t)ts_ns - (uint64_t)v->base_ns; /* may not fit an int64_t */
+    size_t b = (size_t)(since_base / (uint64_t)v->ask.step_ns);
     return b < v->n_buckets ? b : v->n_buckets - 1;
 }
 
