@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "model/tenant.h"
 
 static const struct conf_row top_rows[] = {
     CONF_ROW(struct top_conf, target, "target", CONF_STRING, "all",
@@ -286,6 +287,12 @@ int app_conf_check(struct app_conf *c, struct err *err)
         return err_set(err, ERR_INVALID,
                        "server.http_server_read_timeout and http_server_idle_timeout must be "
                        "over 0s");
+    struct tenant_policy strict = {.auth_enabled = true};
+    struct str_view tenant;
+    if (tenant_one(&strict, sv_of(c->top.no_auth_tenant), &tenant, err) < 0 ||
+        tenant.len != strlen(c->top.no_auth_tenant))
+        return err_set(err, ERR_INVALID, "no_auth_tenant '%s' is not the name of one tenant",
+                       c->top.no_auth_tenant);
     if (*c->common.path_prefix == '\0')
         return err_set(err, ERR_INVALID, "common.path_prefix is empty");
     if (*c->runtime.file && c->runtime.period_ns <= 0)
