@@ -183,18 +183,35 @@ static inline struct built_label *target_label(struct labels_builder *b, struct 
     return is_metadata ? find_or_add(b, with_suffix(b, name)) : l;
 }
 
-void labels_builder_extract(struct labels_builder *b, struct str_view name, struct str_view value,
-                            enum extract_mode mode)
+/* The error labels: no stage may extract them. */
+static inline bool is_ours(struct str_view name)
 {
-    if (name.len > 2 && name.p[1] == '_' && (sv_eq(name, ERROR_NAME) || sv_eq(name, DETAILS_NAME)))
-        return; /* these are ours alone */
-    struct built_label *l = target_label(b, name);
+    return name.len > 2 && name.p[1] == '_' &&
+           (sv_eq(name, ERROR_NAME) || sv_eq(name, DETAILS_NAME));
+}
+
+static inline bool store(struct built_label *l, struct str_view value, enum extract_mode mode)
+{
     if (l->claimed && mode == EXTRACT_FIRST_WINS)
-        return;
+        return false;
     l->value = value;
     l->category = LABEL_PARSED;
     l->claimed = true;
     l->deleted = false;
+    return true;
+}
+
+bool labels_builder_extract_as(struct labels_builder *b, struct str_view target,
+                               struct str_view value)
+{
+    return !is_ours(target) && store(find_or_add(b, target), value, EXTRACT_FIRST_WINS);
+}
+
+void labels_builder_extract(struct labels_builder *b, struct str_view name, struct str_view value,
+                            enum extract_mode mode)
+{
+    if (!is_ours(name))
+        store(target_label(b, name), value, mode);
 }
 
 void labels_builder_set(struct labels_builder *b, struct str_view name, struct str_view value)

@@ -60,6 +60,9 @@ enum extract_mode {
 /* The name must already be sanitised. */
 void labels_builder_extract(struct labels_builder *b, struct str_view name, struct str_view value,
                             enum extract_mode mode);
+/* EXTRACT_FIRST_WINS for a caller that has the target already; false when another value stands. */
+bool labels_builder_extract_as(struct labels_builder *b, struct str_view target,
+                               struct str_view value);
 /* The name under which labels_builder_extract() would store: itself, or with the suffix. */
 struct str_view labels_builder_target(struct labels_builder *b, struct str_view name);
 /* Whether a stream or metadata label of that name exists now (not deleted). */

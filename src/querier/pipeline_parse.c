@@ -35,32 +35,41 @@ static bool is_wanted(const struct name_list *wanted, struct str_view name)
     return false;
 }
 
-static bool emit(void *ctx, struct str_view name, struct str_view value)
+static bool emit_all(void *ctx, struct str_view name, struct str_view value)
 {
     struct extraction_sink *sink = ctx;
-    if (!sink->s->limited) {
-        labels_builder_extract(sink->b, name, value, EXTRACT_FIRST_WINS);
-        return true;
-    }
-    if (!may_be_wanted(&sink->s->wanted, name) || labels_builder_is_claimed(sink->b, name) ||
-        !is_wanted(&sink->s->wanted, labels_builder_target(sink->b, name)))
-        return true;
     labels_builder_extract(sink->b, name, value, EXTRACT_FIRST_WINS);
+    return true;
+}
+
+static bool emit_wanted(void *ctx, struct str_view name, struct str_view value)
+{
+    struct extraction_sink *sink = ctx;
+    if (!may_be_wanted(&sink->s->wanted, name))
+        return true;
+    struct str_view target = labels_builder_target(sink->b, name);
+    if (!is_wanted(&sink->s->wanted, target) || !labels_builder_extract_as(sink->b, target, value))
+        return true;
     return ++sink->n_found < sink->s->wanted.n;
 }
 
-static void parse_all(struct pipeline_runner *r, const struct step *s)
+static emit_fn *emit_of(const struct step *s)
+{
+    return s->limited ? emit_wanted : emit_all;
+}
+
+static void parse_pairs(struct pipeline_runner *r, const struct step *s)
 {
     struct extraction_sink sink = {&r->b, s, 0};
     struct arena *scratch = labels_builder_arena(&r->b);
     struct str_view details = {NULL, 0};
     if (s->stage->kind == STAGE_JSON) {
-        if (json_flatten(r->line, scratch, emit, &sink, &details) == LINE_E_FAULT)
+        if (json_flatten(r->line, scratch, emit_of(s), &sink, &details) == LINE_E_FAULT)
             labels_builder_set_error(&r->b, SV("JSONParserErr"), details);
         return;
     }
     struct logfmt_flags flags = {s->stage->parser.strict, s->stage->parser.keep_empty};
-    if (logfmt_parse(r->line, flags, scratch, emit, &sink, &details) == LINE_E_FAULT)
+    if (logfmt_parse(r->line, flags, scratch, emit_of(s), &sink, &details) == LINE_E_FAULT)
         labels_builder_set_error(&r->b, SV("LogfmtParserErr"), details);
 }
 
@@ -113,7 +122,7 @@ static void unpack(struct pipeline_runner *r, const struct step *s)
 {
     struct extraction_sink sink = {&r->b, s, 0};
     struct str_view details = {NULL, 0}, line = r->line;
-    if (unpack_line(r->line, labels_builder_arena(&r->b), emit, &sink, &line, &details) ==
+    if (unpack_line(r->line, labels_builder_arena(&r->b), emit_of(s), &sink, &line, &details) ==
         LINE_E_FAULT)
         labels_builder_set_error(&r->b, SV("JSONParserErr"), details);
     r->line = line;
@@ -129,19 +138,20 @@ void step_parse(struct pipeline_runner *r, const struct step *s)
         if (s->json.n)
             json_expressions(r, s);
         else
-            parse_all(r, s);
+            parse_pairs(r, s);
         break;
     case STAGE_LOGFMT:
         if (s->logfmt.n)
             logfmt_expressions(r, s);
         else
-            parse_all(r, s);
+            parse_pairs(r, s);
         break;
     case STAGE_REGEXP:
-        regexp_extract(&s->regexp, r->scratch, r->line, labels_builder_arena(&r->b), emit, &sink);
+        regexp_extract(&s->regexp, r->scratch, r->line, labels_builder_arena(&r->b), emit_of(s),
+                       &sink);
         break;
     case STAGE_PATTERN:
-        pattern_extract(&s->pattern, r->line, emit, &sink);
+        pattern_extract(&s->pattern, r->line, emit_of(s), &sink);
         break;
     case STAGE_UNPACK:
         unpack(r, s);

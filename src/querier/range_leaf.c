@@ -269,8 +269,27 @@ void range_leaf_error(struct range_leaf *l, int64_t ts_ns, struct str_view error
     keep_error(l, ts_ns, &text);
 }
 
-static int merge_series(struct range_leaf *l, uint32_t to, const struct range_leaf *from,
-                        const struct leaf_series *s, struct err *err)
+/* Takes the samples over where there are none yet; what they are charged for goes with them. */
+static int merge_samples(struct range_leaf *l, uint32_t to, struct leaf_series *from,
+                         struct err *err)
+{
+    struct leaf_series *s = &l->series[to];
+    if (!s->samples) {
+        s->n_samples = from->n_samples;
+        s->cap_samples = from->cap_samples;
+        s->samples = TAKE(from->samples);
+        from->n_samples = from->cap_samples = 0;
+        return 0;
+    }
+    int r = 0;
+    for (size_t i = 0; i < from->n_samples && r == 0; i++) {
+        const struct sample *x = &from->samples[i];
+        r = range_leaf_sample(l, to, x->ts_ns, x->order, x->value, err);
+    }
+    return r;
+}
+
+static int merge_series(struct range_leaf *l, uint32_t to, struct leaf_series *s, struct err *err)
 {
     for (size_t p = 0; s->pages && p < l->n_pages; p++) {
         if (!s->pages[p])
@@ -279,13 +298,8 @@ static int merge_series(struct range_leaf *l, uint32_t to, const struct range_le
         for (size_t i = 0; i < l->page_steps * (wants_bytes(l) ? 2 : 1); i++)
             page[i] += s->pages[p][i];
     }
-    for (size_t i = 0; i < s->n_samples; i++) {
-        const struct sample *x = &s->samples[i];
-        int r = range_leaf_sample(l, to, x->ts_ns, x->order, x->value, err);
-        if (r < 0)
-            return r;
-    }
-    return charge_growth(l, err);
+    int r = merge_samples(l, to, s, err);
+    return r < 0 ? r : charge_growth(l, err);
 }
 
 int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err)
@@ -305,7 +319,7 @@ int range_leaf_merge_tenant(struct range_leaf *l, struct range_leaf *from, struc
                 ? series_set_add(&l->set, several_labels(&scratch, from->set.v[i].labels, tenant))
                 : series_set_add_encoded(&l->set, from->set.v[i].encoded);
         if ((r = cover_set(l, err)) == 0)
-            r = merge_series(l, to, from, &from->series[i], err);
+            r = merge_series(l, to, &from->series[i], err);
     }
     if (from->has_error)
         keep_error(l, from->error_ts_ns, &from->error_text);
@@ -321,21 +335,76 @@ static int by_labels(const void *a, const void *b, void *ctx)
     return labels_cmp(set->v[*(const uint32_t *)a].labels, set->v[*(const uint32_t *)b].labels);
 }
 
-static int by_time(const void *a, const void *b)
+static bool is_after(const struct sample *a, const struct sample *b)
 {
-    const struct sample *x = a, *y = b;
-    if (x->ts_ns != y->ts_ns)
-        return x->ts_ns < y->ts_ns ? -1 : 1;
-    return (x->order > y->order) - (x->order < y->order);
+    return a->ts_ns > b->ts_ns || (a->ts_ns == b->ts_ns && a->order > b->order);
 }
 
-static void sort_samples(struct leaf_series *s)
+/* The end of the stretch that is in order from `from` on. */
+static size_t stretch_end(const struct sample *v, size_t from, size_t n)
 {
-    for (size_t i = 1; i < s->n_samples; i++)
-        if (by_time(&s->samples[i - 1], &s->samples[i]) > 0) {
-            qsort(s->samples, s->n_samples, sizeof *s->samples, by_time);
-            return;
+    size_t end = from + 1;
+    while (end < n && !is_after(&v[end - 1], &v[end]))
+        end++;
+    return end < n ? end : n;
+}
+
+static void merge_stretches(const struct sample *a, size_t n_a, const struct sample *b, size_t n_b,
+                            struct sample *to)
+{
+    while (n_a && n_b) {
+        bool second = is_after(a, b);
+        *to++ = second ? *b : *a;
+        b += second;
+        n_b -= second;
+        a += !second;
+        n_a -= !second;
+    }
+    if (n_a + n_b)
+        memcpy(to, n_a ? a : b, (n_a + n_b) * sizeof *to);
+}
+
+/* Merges neighbouring stretches until one is left; samples come in few, long ones. */
+static void merge_all(struct leaf_series *s, struct sample *spare)
+{
+    struct sample *from = s->samples, *to = spare;
+    size_t n = s->n_samples;
+    while (stretch_end(from, 0, n) < n) {
+        for (size_t at = 0, mid, end; at < n; at = end) {
+            mid = stretch_end(from, at, n);
+            end = mid < n ? stretch_end(from, mid, n) : n;
+            merge_stretches(from + at, mid - at, from + mid, end - mid, to + at);
         }
+        struct sample *t = from;
+        from = to;
+        to = t;
+    }
+    if (from != s->samples)
+        memcpy(s->samples, from, n * sizeof *from);
+}
+
+static int sort_samples(struct range_leaf *l, struct leaf_series *s, struct err *err)
+{
+    if (s->n_samples < 2 || stretch_end(s->samples, 0, s->n_samples) == s->n_samples)
+        return 0;
+    uint64_t bytes = s->n_samples * sizeof *s->samples;
+    int r = l->control ? query_charge(l->control, bytes, err) : 0;
+    if (r < 0)
+        return r;
+    struct sample *spare = mem_alloc(bytes);
+    merge_all(s, spare);
+    free(spare);
+    if (l->control)
+        query_release(l->control, bytes);
+    return 0;
+}
+
+int range_leaf_sort(struct range_leaf *l, struct err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < l->n_series && r == 0; i++)
+        r = sort_samples(l, &l->series[i], err);
+    return r;
 }
 
 int range_leaf_finish(struct range_leaf *l, struct err *err)
@@ -344,16 +413,18 @@ int range_leaf_finish(struct range_leaf *l, struct err *err)
         return err_set(err, ERR_INVALID, "%.*s", SV_ARG(buf_view(&l->error_text)));
     l->order = mem_alloc((l->n_series + 1) * sizeof *l->order);
     size_t most = 0;
+    int r = range_leaf_sort(l, err);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < l->n_series; i++) {
         l->order[i] = (uint32_t)i;
-        sort_samples(&l->series[i]);
         if (l->series[i].n_samples > most)
             most = l->series[i].n_samples;
     }
     qsort_r(l->order, l->n_series, sizeof *l->order, by_labels, &l->set);
     if (l->op != RANGE_QUANTILE)
         return 0;
-    int r = l->control ? query_charge(l->control, most * sizeof(double), err) : 0;
+    r = l->control ? query_charge(l->control, most * sizeof(double), err) : 0;
     if (r < 0)
         return r;
     l->cap_window = most;

@@ -99,6 +99,8 @@ int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint
 /* An entry that carries an error although it must not; `labels` with the error labels. */
 void range_leaf_error(struct range_leaf *l, int64_t ts_ns, struct str_view error,
                       struct labels labels);
+/* Puts the samples in order; done by finish too, but a worker can do its own. */
+int range_leaf_sort(struct range_leaf *l, struct err *err);
 /* Adds all of `from`, which is left empty. */
 int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err);
 /* The same for one of several tenants: its series get their tenant's label (several.h). */

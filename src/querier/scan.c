@@ -184,23 +184,32 @@ static bool is_wanted_again(const struct scan *s, const struct plan_task *t)
     return false;
 }
 
+static int do_tasks(struct scan_worker *w, struct err *err)
+{
+    struct scan *s = w->scan;
+    for (;;) {
+        size_t i = atomic_fetch_add_explicit(&s->next_task, 1, memory_order_relaxed);
+        if (i >= s->plan->n_tasks || comes_too_late(s, &s->plan->tasks[i]))
+            return 0;
+        if (s->again && !is_wanted_again(s, &s->plan->tasks[i]))
+            continue;
+        int r = do_task(w, &s->plan->tasks[i], err);
+        if (r < 0)
+            return r;
+    }
+}
+
 static void work(void *ctx, unsigned number)
 {
     struct scan *s = ctx;
     struct scan_worker *w = &s->workers[number];
     struct err err = ERR_INIT;
-    for (;;) {
-        size_t i = atomic_fetch_add_explicit(&s->next_task, 1, memory_order_relaxed);
-        if (i >= s->plan->n_tasks || comes_too_late(s, &s->plan->tasks[i]))
-            return;
-        if (s->again && !is_wanted_again(s, &s->plan->tasks[i]))
-            continue;
-        int r = do_task(w, &s->plan->tasks[i], &err);
-        if (r < 0) {
-            fail(s, r, &err);
-            return;
-        }
-    }
+    int r = do_tasks(w, &err);
+    for (size_t i = 0; i < s->n_queries && r == 0; i++)
+        if (w->queries[i].leaf)
+            r = range_leaf_sort(w->queries[i].leaf, &err);
+    if (r < 0)
+        fail(s, r, &err);
 }
 
 /* ---- rounds ---- */

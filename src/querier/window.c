@@ -55,12 +55,64 @@ static double variance(const struct window *w)
     return squares / (double)w->n;
 }
 
-static int nan_first(const void *a, const void *b)
+/* NaN stands before all numbers. */
+static bool before(double x, double y)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    if (isnan(x) || isnan(y))
-        return (int)isnan(y) - (int)isnan(x);
-    return (x > y) - (x < y);
+    return x < y || (isnan(x) && !isnan(y));
+}
+
+static void swap(double *a, double *b)
+{
+    double t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Parts v[lo..hi] around a pivot: what is before it, equal to it, after it.  Equal ones lie in
+ * [*ret_from, *ret_to). */
+static void part_around(double *v, size_t lo, size_t hi, double pivot, size_t *ret_from,
+                        size_t *ret_to)
+{
+    size_t from = lo, to = hi + 1;
+    for (size_t i = lo; i < to;) {
+        if (before(v[i], pivot))
+            swap(&v[i++], &v[from++]);
+        else if (before(pivot, v[i]))
+            swap(&v[i], &v[--to]);
+        else
+            i++;
+    }
+    *ret_from = from;
+    *ret_to = to;
+}
+
+/* Puts the k-th value in its place, smaller ones before it, larger ones behind: expected linear
+ * time, pivots being drawn. */
+static void select_kth(double *v, size_t n, size_t k)
+{
+    uint64_t state = n * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    for (size_t lo = 0, hi = n - 1; lo < hi;) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        size_t from, to;
+        part_around(v, lo, hi, v[lo + state % (hi - lo + 1)], &from, &to);
+        if (k >= from && k < to)
+            return;
+        if (k < from)
+            hi = from - 1;
+        else
+            lo = to;
+    }
+}
+
+static double smallest_of(const double *v, size_t n)
+{
+    double m = v[0];
+    for (size_t i = 1; i < n; i++)
+        if (before(v[i], m))
+            m = v[i];
+    return m;
 }
 
 double quantile_of(double q, double *v, size_t n)
@@ -71,12 +123,12 @@ double quantile_of(double q, double *v, size_t n)
         return -INFINITY;
     if (q > 1)
         return INFINITY;
-    qsort(v, n, sizeof *v, nan_first);
     double rank = q * (double)(n - 1);
     size_t below = (size_t)rank;
-    size_t above = below + 1 < n ? below + 1 : n - 1;
     double weight = rank - floor(rank);
-    return v[below] * (1 - weight) + v[above] * weight;
+    select_kth(v, n, below);
+    double above = below + 1 < n ? smallest_of(v + below + 1, n - below - 1) : v[below];
+    return v[below] * (1 - weight) + above * weight;
 }
 
 static double quantile(double q, const struct window *w, double *scratch)

@@ -13,5 +13,5 @@ struct window {
 };
 /* scratch holds n doubles; quantiles alone use it. */
 double window_value(enum range_op op, double param, const struct window *w, double *scratch);
-/* rank q of n values, which are sorted in place, NaN first. */
+/* rank q of n values, NaN standing first; moves them about. */
 double quantile_of(double q, double *v, size_t n);
