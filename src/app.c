@@ -200,11 +200,19 @@ static int open_http(struct app *a, struct err *err)
     return 0;
 }
 
+/* Who asks for it must not believe that it happens. */
+static void warn_of_retention(const struct limits *l)
+{
+    if (l->retention_period_ns > 0 || l->retention_stream)
+        LOG_WARN("limits_config asks for retention: this version deletes nothing");
+}
+
 int app_open(struct app **ret, struct app_conf *conf, struct err *err)
 {
     struct app *a = mem_zalloc(1, sizeof *a);
     a->conf = conf;
     a->lock_fd = -1;
+    warn_of_retention(&conf->limits);
     int r = data_folder_lock(conf, &a->lock_fd, err);
     if (r == 0)
         r = open_base(a, err);

@@ -90,6 +90,25 @@ static int find(struct plan *p, struct recent *recent, struct err *err)
     return r;
 }
 
+static int over_limit(const char *what, uint64_t n, int64_t limit, const char *key, struct err *err)
+{
+    if (limit <= 0 || n <= (uint64_t)limit)
+        return 0;
+    return err_set(err, ERR_OVER_BUDGET,
+                   "the query would read too many %s: %llu, limit %lld (limits_config.%s): shorten "
+                   "its range or add matchers",
+                   what, (unsigned long long)n, (long long)limit, key);
+}
+
+static int check_limits(const struct plan *p, struct err *err)
+{
+    const struct limits *l = p->run->limits;
+    int r = over_limit("streams", p->n_streams, l->cardinality_limit, "cardinality_limit", err);
+    return r < 0 ? r
+                 : over_limit("chunks", p->n_chunks, l->max_chunks_per_query,
+                              "max_chunks_per_query", err);
+}
+
 static void count_plan(const struct plan *p)
 {
     struct query_stats *s = p->run->stats;
@@ -116,6 +135,8 @@ int plan_open(struct plan *p, const struct run *run, const struct plan_query *qu
         r = open_parts(p, err);
     if (r == 0)
         r = plan_find_runs(p, query->order, err);
+    if (r == 0)
+        r = check_limits(p, err);
     if (r == 0)
         r = query_charge_arena(run->control, &p->arena, &p->charged_bytes, err);
     if (r == 0)

@@ -47,6 +47,8 @@ def limited(now, tmp_path_factory):
         "number": {"minimum_labels_number": 2},
         "blocked": {"blocked_queries": [{"pattern": ".*secret.*", "regex": True}, {"types": "metric"},
                                         {"query_tags": {"source": "bad"}}]},
+        "streams": {"cardinality_limit": 4},
+        "chunks": {"max_chunks_per_query": 1},
         "off": {"max_query_parallelism": 0},
         "volume": {"volume_max_series": 2},
         "no-volume": {"volume_enabled": False},
@@ -97,6 +99,25 @@ def test_the_length_of_the_range(limited, now, path, params):
     assert refused(limited, "length", path, **params, start=now - 2 * HOUR - NS, end=now) == (
         400, "the query time range exceeds the limit (query length: 2h0m1s, limit: 2h)")
     allowed(limited, "length", path, **params, start=now - 2 * HOUR, end=now)
+
+
+def test_the_streams_of_a_selector(limited):
+    for query in ('{app="pay"}', 'rate({app="pay"}[1h])'):
+        status, text = refused(limited, "streams", query=query)
+        assert status == 400 and text.startswith(
+            "the query would read too many streams: 5, limit 4 (limits_config.cardinality_limit)")
+    allowed(limited, "streams", query='{app="pay", i!="0"}')
+
+
+def test_the_chunks_of_a_query(limited, now):
+    everything = {"query": '{app="pay"}', "start": now - 4 * HOUR, "end": now + NS, "limit": 1000}
+    for n in range(2):
+        limited.push([({"app": "pay", "n": "1"}, [(now - n * NS, f"line {n}")])], {"X-Scope-OrgID": "chunks"})
+        limited.flush()
+    status, text = refused(limited, "chunks", **everything)
+    assert status == 400 and re.match(
+        r"the query would read too many chunks: \d, limit 1 \(limits_config.max_chunks_per_query\)", text)
+    assert n_lines(allowed(limited, "plain", **everything)) == 50
 
 
 def test_the_lookback_moves_the_start(limited, now):
