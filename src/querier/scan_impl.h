@@ -88,6 +88,7 @@ struct scan_worker {
     struct entry *entries;
     size_t cap_entries;
     uint64_t charged_bytes;
+    uint32_t n_rows; /* that went down a pipeline */
 };
 
 static inline bool scan_drops_stream(const struct query_state *q, uint32_t stream)

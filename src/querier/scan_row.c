@@ -104,9 +104,17 @@ static int add_sample(struct query_worker *q, uint32_t stream, uint32_t position
 
 /* ---- rows ---- */
 
+enum { CHECK_ROWS = 64 };
+
 int scan_row(struct query_worker *q, uint32_t stream, uint32_t position, const struct entry *e,
              bool all_metadata, struct err *err)
 {
+    /* A template may make megabytes of each row, so a chunk is too long to wait for. */
+    if (++q->worker->n_rows % CHECK_ROWS == 0) {
+        int r = query_check(scan_control(q->worker), err);
+        if (r < 0)
+            return r;
+    }
     turn_to(q, stream);
     if (!pipeline_runner_row(&q->runner, e->ts_ns, e->line, e->sm))
         return 0;
