@@ -2,9 +2,9 @@
 /* bench_index [streams [segments [folder]]]: what the index costs at many streams.
  * Adds segments in which every stream has a run, as spills do; then asks.  Wall and CPU time; run
  * it on a quiet machine and believe ratios. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -399,6 +399,8 @@ int main(int argc, char **argv)
     struct bench b = {.n_streams = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 100000,
                       .n_segments = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 10,
                       .folder = argc > 3 ? argv[3] : "/tmp/halogi-bench-index"};
+    mallopt(M_ARENA_MAX, 2); /* as the program does */
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     make_streams(&b);
     print_memory(&b, "streams made");
     for (uint32_t step = 1000; step < b.n_streams; step *= 10)

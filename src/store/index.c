@@ -16,12 +16,16 @@
 COUNTER(index_tables_opened, "halogi_index_tables_opened_total", "Tables opened");
 
 enum { DEFAULT_MAX_OPEN = 32 };
+/* An environment keeps the memory of the most pages that one transaction ever changed, some 160
+ * bytes a series: after so many it is given back by closing it. */
+enum { MANY_NEW_SERIES = 20000 };
 
 /* One table that exists on disk. */
 struct slot {
     int64_t start_ns, length_ns; /* fixed */
     bool is_open;                /* guarded by mu, as all below */
     bool dropped;                /* to be freed by its last user */
+    bool bloated;                /* to be closed by its last user */
     unsigned users;
     uint64_t used_at;   /* of the index's clock of uses */
     struct table table; /* its user's while users > 0 */
@@ -101,7 +105,7 @@ static void close_slot_locked(struct slot *s)
     assert(s->users == 0);
     if (s->is_open)
         table_close(&s->table);
-    s->is_open = false;
+    s->is_open = s->bloated = false;
 }
 
 /* Closes the longest unused tables until `keep` are open, or only used ones are left. */
@@ -142,10 +146,10 @@ static int use_slot_locked(struct index *ix, struct slot *s, struct err *err)
 static void slot_end(struct index *ix, struct slot *s)
 {
     mutex_lock(&ix->mu);
-    if (--s->users == 0 && s->dropped) {
+    if (--s->users == 0 && (s->dropped || s->bloated))
         close_slot_locked(s);
+    if (s->users == 0 && s->dropped)
         free(s);
-    }
     mutex_unlock(&ix->mu);
 }
 
@@ -294,7 +298,12 @@ static int add_period(struct index *ix, struct uuid segment, const struct index_
     mutex_unlock(&ix->mu);
     if (r < 0)
         return r;
-    r = table_add_parts(&s->table, segment, parts, n, err);
+    uint64_t n_new = 0;
+    r = table_add_parts(&s->table, segment, parts, n, &n_new, err);
+    if (n_new >= MANY_NEW_SERIES) {
+        MUTEX_GUARD(&ix->mu);
+        s->bloated = true;
+    }
     slot_end(ix, s);
     return r;
 }

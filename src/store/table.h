@@ -82,8 +82,9 @@ int table_name_id(struct kv_txn *t, uint32_t tid, struct str_view name, uint32_t
 
 /* --- write: table_write.c ----------------------------------------------------------------- */
 
+/* *ret_n_new: series that were not in the table before. */
 int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
-                    size_t n_parts, struct err *err);
+                    size_t n_parts, uint64_t *ret_n_new, struct err *err);
 int table_remove_segments(struct table *t, const struct uuid *segments, size_t n, struct err *err);
 /* Appends the segments that have rows here and that `alive` does not name. */
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,

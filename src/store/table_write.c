@@ -15,6 +15,7 @@ struct adding {
     struct kv_txn *t;
     struct uuid segment;
     struct table_tenant tenant; /* of the part at hand */
+    uint64_t n_new;             /* series */
     struct posting_batch postings;
     struct part_row_series *dir; /* of the part at hand, as sids */
     uint32_t *sids;
@@ -106,10 +107,11 @@ static int check_part(const struct index_part *part, struct err *err)
 static int add_series(struct adding *a, const struct index_part *part, size_t *ret_n,
                       struct err *err)
 {
-    uint32_t next = a->tenant.n_sids;
+    uint32_t n_before = a->tenant.n_sids, next = n_before;
     a->dir = mem_grow(a->dir, &a->cap_dir, part->n_series, sizeof *a->dir);
     a->sids = mem_grow(a->sids, &a->cap_sids, part->n_series, sizeof *a->sids);
     int r = table_number_series(a->t, &a->tenant, part->series, part->n_series, a->sids, err);
+    a->n_new += a->tenant.n_sids - n_before;
     posting_batch_clear(&a->postings);
     for (size_t i = 0; r == 0 && i < part->n_series; i++) {
         const struct index_part_series *s = &part->series[i];
@@ -163,11 +165,12 @@ struct add_call {
     struct uuid segment;
     const struct index_part *parts;
     size_t n_parts;
+    uint64_t n_new; /* out */
 };
 
 static int add_in(void *ctx, struct kv_txn *t, struct err *err)
 {
-    const struct add_call *call = ctx;
+    struct add_call *call = ctx;
     CLEANUP(adding_deinit) struct adding a = {.t = t, .segment = call->segment};
     posting_batch_init(&a.postings);
     CLEANUP(buf_deinit) struct buf refs = BUF_INIT;
@@ -179,14 +182,17 @@ static int add_in(void *ctx, struct kv_txn *t, struct err *err)
         buf_put_le64(&refs, (uint64_t)call->parts[i].max_ts_ns);
         buf_put_le32(&refs, call->parts[i].part_no);
     }
+    call->n_new = a.n_new;
     return put_segment_row(&a, &refs, err);
 }
 
 int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
-                    size_t n_parts, struct err *err)
+                    size_t n_parts, uint64_t *ret_n_new, struct err *err)
 {
-    struct add_call call = {segment, parts, n_parts};
-    return kv_write(t->kv, add_in, &call, err);
+    struct add_call call = {segment, parts, n_parts, 0};
+    int r = kv_write(t->kv, add_in, &call, err);
+    *ret_n_new = call.n_new;
+    return r;
 }
 
 /* --- remove ----------------------------------------------------------------------------- */
