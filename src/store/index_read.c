@@ -188,16 +188,24 @@ int index_series(struct index *ix, const struct index_query *q, struct arena *ar
 
 struct texts {
     struct asking a;
+    size_t arena_before;
     const struct str_view *name; /* NULL: names */
     struct str_view *v;
     size_t n, cap;
 };
 
-static void take_text(void *ctx, struct str_view text)
+static int take_text(void *ctx, struct str_view text, struct err *err)
 {
     struct texts *ts = ctx;
+    uint64_t max_bytes = ts->a.q.max_bytes;
     ts->v = mem_grow(ts->v, &ts->cap, ts->n + 1, sizeof *ts->v);
     ts->v[ts->n++] = arena_copy(ts->a.arena, text);
+    uint64_t bytes = ts->a.arena->used_bytes - ts->arena_before + ts->n * sizeof *ts->v;
+    if (max_bytes == 0 || bytes <= max_bytes)
+        return 0;
+    return err_set(err, ERR_OVER_BUDGET,
+                   "the request finds too many label %s: their list takes more than %llu bytes",
+                   ts->name ? "values" : "names", (unsigned long long)max_bytes);
 }
 
 static int texts_of_table(void *ctx, struct table *t, struct err *err)
@@ -224,7 +232,7 @@ static bool is_sorted(const struct str_view *v, size_t n)
 static int list_texts(struct index *ix, const struct index_query *q, const struct str_view *name,
                       struct arena *arena, struct index_names *ret, struct err *err)
 {
-    struct texts ts = {.a = asking_of(q, arena), .name = name};
+    struct texts ts = {.a = asking_of(q, arena), .arena_before = arena->used_bytes, .name = name};
     int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, texts_of_table, &ts, err);
     if (r == 0) {
         if (!is_sorted(ts.v, ts.n)) /* one table yields them nearly so */

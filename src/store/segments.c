@@ -8,14 +8,17 @@
 
 #include "base/metrics.h"
 #include "base/thread.h"
-#include "store/object.h"
+#include "chunk/filter.h"
+#include "store/lazy_reader.h"
 #include "store/view.h"
 
 COUNTER(segments_opened, "halogi_segments_opened_total", "Segment files opened for queries");
 COUNTER(segments_evicted, "halogi_segments_evicted_total",
         "Open segments dropped for others, or for want of memory");
 
-enum { N_BUCKETS = 1024, DEFAULT_MAX_OPEN = 512 };
+enum { N_BUCKETS = 1024, DEFAULT_MAX_OPEN = 512, DEFAULT_MAX_FILES = 512 };
+/* Beyond so many times max_bytes, used segments included, filters of whole parts are not kept. */
+enum { KEEP_FILTERS = 2 };
 #define DEFAULT_MAX_BYTES (UINT64_C(64) << 20)
 
 /* Filters of all chunks of a part. */
@@ -32,28 +35,30 @@ struct open_part {
 };
 
 struct open_segment {
-    struct segments *cache; /* fixed at init, as the next */
+    struct segments *cache; /* fixed at init, as the next two */
     struct uuid uuid;
-    struct open_segment *in_bucket;     /* guarded by cache->mu, as the next five */
+    struct lazy_reader reader;
+    struct open_segment *in_bucket;     /* guarded by cache->mu, as the next three */
     struct open_segment *older, *newer; /* among the unused */
     unsigned users;
-    bool forgotten;               /* out of the table; its last user frees it */
+    bool forgotten;               /* as well: out of the table; its last user frees it */
     _Atomic uint32_t n_gets;      /* written under cache->mu */
     _Atomic uint64_t mem_bytes;   /* charged */
-    struct mutex load_mu;         /* one load at a time; no other lock inside but cache->mu */
-    struct object_reader *reader; /* guarded by load_mu until `file` is set */
-    struct segment_source source; /* as well */
-    struct open_part *parts;      /* as well */
+    struct mutex load_mu;         /* one load at a time; the cache's locks may be taken inside */
+    struct segment_source source; /* guarded by load_mu until `file` is set, as the next */
+    struct open_part *parts;
     _Atomic(struct segment *) file;
 };
 
 struct segments {
     struct segments_conf conf; /* fixed at init */
     struct mutex mu;
-    struct open_segment *buckets[N_BUCKETS]; /* guarded by mu, as all below */
+    struct open_segment *buckets[N_BUCKETS]; /* guarded by mu, as the next four */
     struct open_segment *oldest, *newest;    /* unused ones */
     unsigned n_unused;
-    uint64_t unused_bytes; /* an unused segment's size does not change */
+    uint64_t unused_bytes;      /* an unused segment's size does not change */
+    _Atomic uint64_t mem_bytes; /* of all */
+    struct lazy_readers readers;
 };
 
 struct segments *segments_new(const struct segments_conf *conf)
@@ -64,7 +69,10 @@ struct segments *segments_new(const struct segments_conf *conf)
         c->conf.max_bytes = DEFAULT_MAX_BYTES;
     if (c->conf.max_open == 0)
         c->conf.max_open = DEFAULT_MAX_OPEN;
+    if (c->conf.max_files == 0)
+        c->conf.max_files = DEFAULT_MAX_FILES;
     mutex_init(&c->mu);
+    lazy_readers_init(&c->readers, c->conf.max_files);
     return c;
 }
 
@@ -119,6 +127,7 @@ static void charge_anyway(struct open_segment *o, uint64_t bytes)
     if (o->cache->conf.ledger)
         ledger_charge(o->cache->conf.ledger, LEDGER_CACHES, bytes);
     atomic_fetch_add(&o->mem_bytes, bytes);
+    atomic_fetch_add(&o->cache->mem_bytes, bytes);
 }
 
 static void release(struct open_segment *o, uint64_t bytes)
@@ -126,6 +135,7 @@ static void release(struct open_segment *o, uint64_t bytes)
     if (o->cache->conf.ledger)
         ledger_release(o->cache->conf.ledger, LEDGER_CACHES, bytes);
     atomic_fetch_sub(&o->mem_bytes, bytes);
+    atomic_fetch_sub(&o->cache->mem_bytes, bytes);
 }
 
 static void open_segment_free(struct open_segment *o)
@@ -140,7 +150,7 @@ static void open_segment_free(struct open_segment *o)
     }
     segment_close(file);
     free(o->parts);
-    object_close(o->reader);
+    lazy_reader_deinit(&o->reader);
     release(o, atomic_load(&o->mem_bytes));
     mutex_deinit(&o->load_mu);
     free(o);
@@ -171,6 +181,7 @@ static bool try_charge(struct open_segment *o, uint64_t bytes)
         if (!evict_one(c))
             return false;
     atomic_fetch_add(&o->mem_bytes, bytes);
+    atomic_fetch_add(&c->mem_bytes, bytes);
     return true;
 }
 
@@ -193,23 +204,20 @@ static int memory_is_short(struct err *err, const char *what, uint64_t bytes)
 
 /* --- get and put ------------------------------------------------------------------------ */
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
 /* A use of the entry for the uuid, which is made where it is missing. */
-static struct open_segment *use(struct segments *c, struct uuid uuid)
+static struct open_segment *use(struct segments *c, const struct segment_info *info)
 {
     MUTEX_GUARD(&c->mu);
-    struct open_segment *o = find_locked(c, uuid);
+    struct open_segment *o = find_locked(c, info->uuid);
     if (!o) {
         o = mem_zalloc(1, sizeof *o);
         o->cache = c;
-        o->uuid = uuid;
+        o->uuid = info->uuid;
+        lazy_reader_init(&o->reader, &c->readers,
+                         info->place == PLACE_LOCAL ? c->conf.local : c->conf.objects, info->key);
         mutex_init(&o->load_mu);
-        o->in_bucket = *bucket_of(c, uuid);
-        *bucket_of(c, uuid) = o;
+        o->in_bucket = *bucket_of(c, info->uuid);
+        *bucket_of(c, info->uuid) = o;
     } else if (o->users == 0) {
         leave_unused_locked(o);
     }
@@ -226,8 +234,10 @@ static int read_footer(struct open_segment *o, const struct segment_info *info, 
                         (uint64_t)info->n_parts * (sizeof *o->parts + sizeof *file->parts);
     if (!try_charge(o, expected))
         return memory_is_short(err, "the footer", expected);
-    o->source = (struct segment_source){o->reader, object_bytes(o->reader), pread_object};
-    int r = segment_open(&file, &o->source, err);
+    o->source = (struct segment_source){.ctx = &o->reader, .pread = lazy_reader_pread};
+    int r = lazy_reader_bytes(&o->reader, &o->source.bytes, err);
+    if (r == 0)
+        r = segment_open(&file, &o->source, err);
     if (r == 0 && memcmp(file->header.uuid, o->uuid.b, UUID_BYTES) != 0)
         r = err_set(err, ERR_CORRUPT, "it says that it is another segment");
     if (r < 0) {
@@ -248,22 +258,14 @@ static int open_once(struct open_segment *o, const struct segment_info *info, st
     MUTEX_GUARD(&o->load_mu);
     if (atomic_load_explicit(&o->file, memory_order_relaxed))
         return 0;
-    struct object_store *store =
-        info->place == PLACE_LOCAL ? o->cache->conf.local : o->cache->conf.objects;
-    int r = object_open(store, info->key, &o->reader, err);
-    if (r == 0)
-        r = read_footer(o, info, err);
-    if (r < 0) {
-        object_close(TAKE(o->reader));
-        return err_context(err, r, "segment '%.*s'", SV_ARG(info->key));
-    }
-    return 0;
+    int r = read_footer(o, info, err);
+    return r < 0 ? err_context(err, r, "segment '%.*s'", SV_ARG(info->key)) : 0;
 }
 
 int segments_get(struct segments *c, const struct live_segment *s, struct open_segment **ret,
                  struct err *err)
 {
-    struct open_segment *o = use(c, s->info.uuid);
+    struct open_segment *o = use(c, &s->info);
     if (!atomic_load_explicit(&o->file, memory_order_acquire)) {
         int r = open_once(o, &s->info, err);
         if (r < 0) {
@@ -322,6 +324,7 @@ void segments_free(struct segments *c)
     for (size_t i = 0; i < N_BUCKETS; i++)
         assert(!c->buckets[i]);
     mutex_deinit(&c->mu);
+    lazy_readers_deinit(&c->readers);
     free(c);
 }
 
@@ -385,12 +388,14 @@ const struct part_source *open_segment_source(struct open_segment *o, uint32_t p
 static int load_filters(struct open_segment *o, struct open_part *op, const struct part *p,
                         struct filters **ret, struct err *err)
 {
+    struct segments *c = o->cache;
     MUTEX_GUARD(&o->load_mu);
     *ret = atomic_load_explicit(&op->filters, memory_order_relaxed);
     if (*ret)
         return 0;
     uint64_t bytes = sizeof **ret + p->filters_bytes;
-    if (!try_charge(o, bytes)) {
+    if (atomic_load(&c->mem_bytes) + bytes > KEEP_FILTERS * c->conf.max_bytes ||
+        !try_charge(o, bytes)) {
         /* Not asked again before the next segments_get. */
         atomic_store(&op->refused_at, atomic_load(&o->n_gets));
         return 0;
@@ -409,6 +414,20 @@ static int load_filters(struct open_segment *o, struct open_part *op, const stru
     return 0;
 }
 
+/* Into memory of the thread: no filter is larger. */
+static int read_one_filter(const struct open_part *op, const struct chunk_meta *meta,
+                           struct str_view *ret, struct err *err)
+{
+    static _Thread_local char own[FILTER_MAX_BITS / 8];
+    struct buf b = {own, 0, sizeof own};
+    assert(meta->filter_bits <= FILTER_MAX_BITS);
+    int r = segment_read_filter(&op->source, meta, &b, err);
+    assert(b.p == own);
+    if (r == 0)
+        *ret = buf_view(&b);
+    return r;
+}
+
 int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk,
                         struct str_view *ret, struct err *err)
 {
@@ -419,10 +438,13 @@ int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk
     if (p->chunks[chunk].filter_bits == 0)
         return 0;
     struct filters *f = atomic_load_explicit(&op->filters, memory_order_acquire);
-    if (!f && atomic_load(&op->refused_at) == atomic_load(&o->n_gets))
-        return 0;
-    int r = f ? 0 : load_filters(o, op, p, &f, err);
-    if (r == 0 && f)
-        *ret = part_filter(p, buf_view(&f->bytes), chunk);
-    return r;
+    if (!f && atomic_load(&op->refused_at) != atomic_load(&o->n_gets)) {
+        int r = load_filters(o, op, p, &f, err);
+        if (r < 0)
+            return r;
+    }
+    if (!f)
+        return read_one_filter(op, &p->chunks[chunk], ret, err);
+    *ret = part_filter(p, buf_view(&f->bytes), chunk);
+    return 0;
 }

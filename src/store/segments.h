@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segments.h - the cache of opened segments: a descriptor, the footer and what was read of the
- * parts' directories and filters, kept while the memory ledger allows it.
- * Promise: what segments_get() returned stays valid until segments_put(), whatever is evicted.
+/* segments.h - the cache of opened segments: the footer and what was read of the parts' directories
+ * and filters, kept while the memory ledger allows it.
+ * Promise: what segments_get() returned stays valid until segments_put(), whatever is evicted; the
+ * descriptors below it come and go, so that a query may hold more segments than a process may have
+ * open files.
  * Threads: any. */
 #pragma once
 #include <stdint.h>
@@ -22,6 +24,7 @@ struct segments_conf {
     struct ledger *ledger;        /* may be NULL; account LEDGER_CACHES */
     uint64_t max_bytes;           /* held by unused segments; 0: 64 MiB */
     unsigned max_open;            /* unused segments kept open; 0: 512 */
+    unsigned max_files;           /* descriptors while nobody reads; 0: 512 */
 };
 struct segments *segments_new(const struct segments_conf *conf);
 void segments_free(struct segments *c); /* every open_segment was put */
@@ -40,7 +43,7 @@ int open_segment_part(struct open_segment *o, uint32_t part_no, const struct par
                       struct err *err);
 /* Where the part's chunks are read.  Takes what open_segment_part gave. */
 const struct part_source *open_segment_source(struct open_segment *o, uint32_t part_no);
-/* The chunk's filter, checked.  Empty when it has none or memory is short: then nothing is
- * skipped. */
+/* The chunk's filter, checked; empty when it has none.  Valid until the next call of this thread.
+ * All filters of the part are read at once and kept; where memory is short the chunk's alone. */
 int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk,
                         struct str_view *ret, struct err *err);

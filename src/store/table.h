@@ -116,8 +116,8 @@ int table_select(struct table *t, const struct index_query *q, struct arena *are
                  struct index_selection *ret, struct err *err);
 int table_list_series(struct table *t, const struct index_query *q, struct arena *arena,
                       struct index_series **ret, size_t *ret_n, struct err *err);
-/* Unsorted, maybe repeated. */
-typedef void table_text_fn(void *ctx, struct str_view text);
+/* Unsorted, maybe repeated.  < 0 ends the walk. */
+typedef int table_text_fn(void *ctx, struct str_view text, struct err *err);
 int table_label_names(struct table *t, const struct index_query *q, table_text_fn *fn, void *ctx,
                       struct err *err);
 int table_label_values(struct table *t, const struct index_query *q, struct str_view name,

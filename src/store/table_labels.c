@@ -149,8 +149,8 @@ static int list_postings(struct listing *l, struct kv_txn *t, const struct table
             break;
         if (r == 0)
             continue;
-        l->fn(l->ctx, shown ? *shown : text.len ? text : sv_sub(rest, 0, rest.len - 2));
-        if (shown)
+        r = l->fn(l->ctx, shown ? *shown : text.len ? text : sv_sub(rest, 0, rest.len - 2), err);
+        if (shown || r < 0)
             break;
     }
     kv_cursor_close(&cur);

@@ -788,7 +788,7 @@ static void test_an_answer_over_its_budget_is_an_error(void **state)
     struct simple x;
     simple_init(&x, *state, 2000);
     assert_int_equal(simple_add(&x, NULL), 0);
-    for (int series = 0; series < 2; series++) {
+    for (int call = 0; call < 3; call++) {
         for (uint64_t max_bytes = 1000; max_bytes < 10 << 20; max_bytes *= 4) {
             CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
             arena_alloc(&a, 5000); /* what was there before does not count */
@@ -798,15 +798,18 @@ static void test_an_answer_over_its_budget_is_an_error(void **state)
             struct index_series *v;
             size_t n;
             struct err err = ERR_INIT;
-            int r = series ? index_series(x.index, &q, &a, &v, &n, &err)
-                           : index_select(x.index, &q, &a, &sel, &err);
-            /* 2,000 series of some 40 bytes, and in one case as many runs of 56. */
-            if (max_bytes < 64000)
+            struct index_names names;
+            int r = call == 0   ? index_series(x.index, &q, &a, &v, &n, &err)
+                    : call == 1 ? index_select(x.index, &q, &a, &sel, &err)
+                                : index_label_values(x.index, &q, SV("id"), &a, &names, &err);
+            /* 2,000 texts of 6 bytes, or series of some 40, or those and as many runs of 56. */
+            if (max_bytes < 40000)
                 assert_int_equal(r, ERR_OVER_BUDGET);
             if (max_bytes > 1 << 20)
                 assert_int_equal(r, 0);
             if (r < 0)
-                assert_non_null(strstr(err.text, "too many streams"));
+                assert_non_null(
+                    strstr(err.text, call == 2 ? "too many label values" : "too many streams"));
         }
     }
     simple_deinit(&x);

@@ -347,7 +347,7 @@ static void test_a_part_number_that_the_footer_lacks_is_corrupt(void **state)
     segments_put(f->cache, o);
 }
 
-static void test_when_memory_is_short_filters_are_empty_and_parts_unavailable(void **state)
+static void test_when_memory_is_short_filters_are_read_one_by_one(void **state)
 {
     struct fixture *f = *state;
     make_cache(f, 0, 0);
@@ -355,24 +355,92 @@ static void test_when_memory_is_short_filters_are_empty_and_parts_unavailable(vo
     const struct part *p = part_of(o, 0);
     uint64_t rest = f->ledger.ceiling_bytes - ledger_used(&f->ledger);
     ledger_charge(&f->ledger, LEDGER_HEADS, rest);
-    struct str_view v = SV("old");
+    struct str_view v;
+    uint64_t n_reads = atomic_load(&f->store.n_reads);
     for (uint32_t c = 0; c < p->n_chunks; c++) {
+        CLEANUP(buf_deinit) struct buf expected = BUF_INIT;
+        assert_int_equal(
+            segment_read_filter(open_segment_source(o, 0), &p->chunks[c], &expected, NULL), 0);
         assert_int_equal(open_segment_filter(o, 0, c, &v, NULL), 0);
-        assert_int_equal(v.len, 0);
+        assert_true(v.len > 0 && sv_eq(v, buf_view(&expected)));
     }
-    assert_int_equal(atomic_load(&f->ledger.n_refused), 1); /* asked once */
+    assert_int_equal(atomic_load(&f->store.n_reads), n_reads + 2 * p->n_chunks);
+    assert_int_equal(atomic_load(&f->ledger.n_refused), 1); /* memory is asked for once */
     const struct part *other;
-    struct err err = ERR_INIT;
-    assert_int_equal(open_segment_part(o, 1, &other, &err), ERR_UNAVAILABLE);
+    assert_int_equal(open_segment_part(o, 1, &other, NULL), ERR_UNAVAILABLE);
     struct open_segment *o2;
     assert_int_equal(segments_get(f->cache, f->live[1], &o2, NULL), ERR_UNAVAILABLE);
     ledger_release(&f->ledger, LEDGER_HEADS, rest);
     /* Whoever holds it next is asked for again. */
     assert_ptr_equal(get(f, 0), o);
     assert_int_equal(open_segment_filter(o, 0, 0, &v, NULL), 0);
-    assert_true(v.len > 0);
+    n_reads = atomic_load(&f->store.n_reads);
+    assert_int_equal(open_segment_filter(o, 0, 1, &v, NULL), 0);
+    assert_int_equal(atomic_load(&f->store.n_reads), n_reads);
     segments_put(f->cache, o);
     segments_put(f->cache, o);
+}
+
+static void hold_all(struct fixture *f, struct open_segment **held)
+{
+    for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
+        held[i] = get(f, i);
+        part_of(held[i], 0);
+    }
+}
+
+static void put_all(struct fixture *f, struct open_segment **held)
+{
+    for (unsigned i = 0; i < MAX_SEGMENTS; i++)
+        segments_put(f->cache, held[i]);
+}
+
+static void test_held_segments_keep_no_more_filters_than_twice_the_limit(void **state)
+{
+    struct fixture *f = *state;
+    struct open_segment *held[MAX_SEGMENTS];
+    make_cache(f, 0, 0);
+    hold_all(f, held);
+    uint64_t without = ledger_used(&f->ledger);
+    uint64_t filters = part_of(held[0], 0)->filters_bytes;
+    put_all(f, held);
+    segments_free(f->cache);
+    make_cache(f, (without + 5 * filters) / 2, 0);
+    hold_all(f, held);
+    for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
+        struct str_view v;
+        assert_int_equal(open_segment_filter(held[i], 0, 0, &v, NULL), 0);
+        assert_true(v.len > 0);
+    }
+    assert_true(ledger_used(&f->ledger) > without + 3 * filters);
+    assert_true(ledger_used(&f->ledger) <= without + 5 * filters);
+    put_all(f, held);
+    assert_true(ledger_used(&f->ledger) <= (without + 5 * filters) / 2);
+}
+
+/* Of all that are held, and read again and again. */
+static void test_more_segments_can_be_held_than_files_may_be_open(void **state)
+{
+    struct fixture *f = *state;
+    f->cache = segments_new(&(struct segments_conf){.local = &f->store.base, .max_files = 3});
+    struct open_segment *held[MAX_SEGMENTS];
+    for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
+        held[i] = get(f, i);
+        assert_true(atomic_load(&f->store.n_open) <= 3);
+    }
+    for (uint32_t no = 0; no < 2; no++)
+        for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
+            assert_int_equal(part_of(held[i], no)->n_streams, 4);
+            assert_true(atomic_load(&f->store.n_open) <= 3);
+        }
+    uint64_t n_opens = atomic_load(&f->store.n_opens);
+    assert_true(n_opens >= 3 * MAX_SEGMENTS - 6);
+    struct str_view v; /* the last ones read are still open */
+    assert_int_equal(open_segment_filter(held[MAX_SEGMENTS - 1], 0, 0, &v, NULL), 0);
+    assert_int_equal(atomic_load(&f->store.n_opens), n_opens);
+    object_delete(f->store.inner, f->info[0].key, NULL);
+    assert_int_equal(open_segment_filter(held[0], 0, 0, &v, NULL), ERR_NOT_FOUND);
+    put_all(f, held);
 }
 
 static void test_unused_segments_make_room_before_memory_is_short(void **state)
@@ -424,7 +492,8 @@ static void read_around(void *ctx)
 static void test_many_threads_get_put_and_forget(void **state)
 {
     struct fixture *f = *state;
-    make_cache(f, 0, 4);
+    f->cache = segments_new(&(struct segments_conf){
+        .local = &f->store.base, .ledger = &f->ledger, .max_open = 4, .max_files = 2});
     struct worker w[4];
     for (unsigned i = 0; i < 4; i++) {
         w[i] = (struct worker){.f = f, .seed = i + 1};
@@ -432,7 +501,7 @@ static void test_many_threads_get_put_and_forget(void **state)
     }
     for (unsigned i = 0; i < 4; i++)
         thread_join(&w[i].thread);
-    assert_true(atomic_load(&f->store.n_open) <= 4);
+    assert_true(atomic_load(&f->store.n_open) <= 2);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -451,7 +520,9 @@ int main(void)
         T(test_a_file_of_another_segment_is_corrupt),
         T(test_a_failed_read_is_tried_again_by_the_next_call),
         T(test_a_part_number_that_the_footer_lacks_is_corrupt),
-        T(test_when_memory_is_short_filters_are_empty_and_parts_unavailable),
+        T(test_when_memory_is_short_filters_are_read_one_by_one),
+        T(test_held_segments_keep_no_more_filters_than_twice_the_limit),
+        T(test_more_segments_can_be_held_than_files_may_be_open),
         T(test_unused_segments_make_room_before_memory_is_short),
         T(test_many_threads_get_put_and_forget),
     };
