@@ -109,13 +109,22 @@ static double group_value(const struct agg_group *g, enum vector_op op)
     }
 }
 
-/* A stable order of values, NaN last in both directions. */
+/* An order of values, NaN last in both directions.  Ties go by labels where a set is given, else
+ * they stay. */
 struct ranked {
     struct eval_sample s;
     size_t at;
 };
 
-static int rising(const void *a, const void *b)
+static int tie(const struct ranked *x, const struct ranked *y, const struct series_set *by_labels)
+{
+    int c = by_labels ? labels_cmp(series_set_labels(by_labels, x->s.series),
+                                   series_set_labels(by_labels, y->s.series))
+                      : 0;
+    return c ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+static int rising(const void *a, const void *b, void *by_labels)
 {
     const struct ranked *x = a, *y = b;
     bool x_nan = isnan(x->s.value), y_nan = isnan(y->s.value);
@@ -123,10 +132,10 @@ static int rising(const void *a, const void *b)
         return x_nan ? 1 : -1;
     if (!x_nan && x->s.value != y->s.value)
         return x->s.value < y->s.value ? -1 : 1;
-    return (x->at > y->at) - (x->at < y->at);
+    return tie(x, y, by_labels);
 }
 
-static int falling(const void *a, const void *b)
+static int falling(const void *a, const void *b, void *by_labels)
 {
     const struct ranked *x = a, *y = b;
     bool x_nan = isnan(x->s.value), y_nan = isnan(y->s.value);
@@ -134,16 +143,16 @@ static int falling(const void *a, const void *b)
         return x_nan ? 1 : -1;
     if (!x_nan && x->s.value != y->s.value)
         return x->s.value > y->s.value ? -1 : 1;
-    return (x->at > y->at) - (x->at < y->at);
+    return tie(x, y, by_labels);
 }
 
 static void put_ranked(struct eval_vec *out, const struct eval_vec *in, bool largest_first,
-                       size_t at_most)
+                       size_t at_most, struct series_set *by_labels)
 {
     struct ranked *v = mem_alloc((in->n + 1) * sizeof *v);
     for (size_t i = 0; i < in->n; i++)
         v[i] = (struct ranked){in->v[i], i};
-    qsort(v, in->n, sizeof *v, largest_first ? falling : rising);
+    qsort_r(v, in->n, sizeof *v, largest_first ? falling : rising, by_labels);
     for (size_t i = 0; i < in->n && i < at_most; i++)
         vec_put(out, v[i].s.series, v[i].s.value);
     free(v);
@@ -154,7 +163,7 @@ void vector_agg_step(struct eval *e, struct eval_node *n)
     const struct eval_vec *in = &e->nodes[n->left].out;
     enum vector_op op = n->expr->vector_agg.op;
     if (op == VECTOR_SORT || op == VECTOR_SORT_DESC) {
-        put_ranked(&n->out, in, op == VECTOR_SORT_DESC, SIZE_MAX);
+        put_ranked(&n->out, in, op == VECTOR_SORT_DESC, SIZE_MAX, NULL);
         return;
     }
     step_slots_clear(&n->slots);
@@ -165,7 +174,8 @@ void vector_agg_step(struct eval *e, struct eval_node *n)
     for (size_t i = 0; i < n->n_groups; i++) {
         const struct agg_group *g = &n->groups[i];
         if (ranks)
-            put_ranked(&n->out, &g->members, op != VECTOR_BOTTOMK, (size_t)n->expr->vector_agg.k);
+            put_ranked(&n->out, &g->members, op != VECTOR_BOTTOMK, (size_t)n->expr->vector_agg.k,
+                       &e->set);
         else
             vec_put(&n->out, g->series, group_value(g, op));
     }

@@ -37,6 +37,7 @@ def quoted(r, s):
 class Generator:
     def __init__(self, r):
         self.r, self.vars = r, ["$"]
+        self.called = ["t", "u", "v"]  # in a definition only what is not defined: Go would never return
 
     def string(self):
         return quoted(self.r, self.r.choice(STRINGS))
@@ -197,8 +198,9 @@ class Generator:
                 out += self.braces("else") + body()
         else:
             name = r.choice(["t", "u"])
-            self.vars = ["$"]
+            called, self.vars, self.called = self.called, ["$"], ["v"]
             out = self.braces('block "%s" %s' % (name, self.operand(0))) + body()
+            self.called = called
         self.vars = scope
         return out + self.braces("end")
 
@@ -212,7 +214,7 @@ class Generator:
             elif k < .24:
                 out += r.choice(["{{/* note */}}", " {{- /* x */ -}} ", "{{/**/}}"])
             elif k < .3:
-                out += self.braces('template "%s" %s' % (r.choice(["t", "u", "v"]), r.choice([".", ".app", "", "$"])))
+                out += self.braces('template "%s" %s' % (r.choice(self.called), r.choice([".", ".app", "", "$"])))
             elif depth > 0 and k < .5:
                 out += self.block(depth)
             else:
@@ -223,7 +225,9 @@ class Generator:
     def whole_template(self):
         out = ""
         if self.r.random() < .3:
-            out += '{{define "t"}}%s{{end}}' % Generator(self.r).nodes(1, 2)
+            inner = Generator(self.r)
+            inner.called = ["v"]
+            out += '{{define "t"}}%s{{end}}' % inner.nodes(1, 2)
         return out + self.nodes(self.r.randint(0, 3), 4)
 
 

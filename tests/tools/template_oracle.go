@@ -51,10 +51,10 @@ func substr(start, end int, s string) string {
 }
 
 func alignLeft(n int, s string) string {
-	if n < 0 {
+	have := utf8.RuneCountInString(s)
+	if n < 0 || n == have {
 		return s
 	}
-	have := utf8.RuneCountInString(s)
 	if have < n {
 		return s + strings.Repeat(" ", n-have)
 	}
@@ -62,10 +62,10 @@ func alignLeft(n int, s string) string {
 }
 
 func alignRight(n int, s string) string {
-	if n < 0 {
+	have := utf8.RuneCountInString(s)
+	if n < 0 || n == have {
 		return s
 	}
-	have := utf8.RuneCountInString(s)
 	if have < n {
 		return strings.Repeat(" ", n-have) + s
 	}
