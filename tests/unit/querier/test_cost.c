@@ -368,6 +368,30 @@ static void test_a_client_that_hangs_up_ends_its_query(void **state)
     check_bound(*state, set_client_gone, ERR_CANCELLED, "cancelled by the client");
 }
 
+static void set_near_deadline(struct query_control *c)
+{
+    c->deadline_mono_ns = clock_mono_ns() + NS_PER_S / 10;
+}
+
+static void test_a_template_that_swells_every_row_is_stopped_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    bounded = f;
+    bound = set_near_deadline;
+    inner_ops = f->lake.parts.peer.ops;
+    f->lake.parts.peer.ops = &bounded_ops;
+    int64_t begun_ns = clock_mono_ns();
+    int r = run_of(f,
+                   "sum(bytes_over_time({kind=\"x\"} | line_format "
+                   "`{{ repeat 30000 __line__ }}` [10s]))",
+                   &err);
+    f->lake.parts.peer.ops = inner_ops;
+    assert_int_equal(r, ERR_TIMEOUT);
+    assert_true(clock_mono_ns() - begun_ns < 10 * NS_PER_S);
+    end(f);
+}
+
 static void test_a_result_outlives_the_data_it_came_from(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +431,7 @@ int main(void)
         COST_TEST(test_over_its_memory_a_query_names_the_limit),
         COST_TEST(test_past_its_deadline_a_query_ends),
         COST_TEST(test_a_client_that_hangs_up_ends_its_query),
+        COST_TEST(test_a_template_that_swells_every_row_is_stopped_in_time),
         COST_TEST(test_a_result_outlives_the_data_it_came_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
