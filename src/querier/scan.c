@@ -45,6 +45,12 @@ static void query_state_deinit(struct query_state *s, const struct plan *p)
 
 /* ---- workers ---- */
 
+/* Asked inside a regex search that takes long; do_task() asks again before it trusts the answer. */
+static bool must_stop(void *control)
+{
+    return query_check(control, NULL) < 0;
+}
+
 static void query_worker_init(struct query_worker *q, struct scan_worker *w, size_t i)
 {
     const struct query_state *s = &w->scan->queries[i];
@@ -53,6 +59,7 @@ static void query_worker_init(struct query_worker *q, struct scan_worker *w, siz
                                .stream = SCAN_NO_STREAM,
                                .cell = {.min_ns = INT64_MAX, .max_ns = INT64_MIN}};
     pipeline_runner_init(&q->runner, s->q->pipeline);
+    regex_scratch_set_stop(q->runner.scratch, must_stop, scan_control(w));
     row_metadata_init(&q->metadata);
     if (!s->q->leaf)
         return;
@@ -160,6 +167,8 @@ static int do_task(struct scan_worker *w, const struct plan_task *t, struct err 
     int r = query_check(scan_control(w), err);
     if (r == 0)
         r = t->part == PLAN_HEAD_TASK ? scan_head(w, t, err) : scan_chunk(w, t, err);
+    if (r == 0)
+        r = query_check(scan_control(w), err);
     if (r == 0)
         r = charge_worker(w, err);
     return r;
