@@ -2,10 +2,10 @@
 BUILD_PACKAGES=(
   gcc libc6-dev meson ninja-build pkg-config python3
   libmicrohttpd-dev liblmdb-dev libzstd-dev libsnappy-dev zlib1g-dev libyaml-dev libxxhash-dev
-  libpcre2-dev libroaring-dev
+  libroaring-dev
 )
 TEST_PACKAGES=(
-  binutils clang libclang-rt-14-dev clang-format-14 libcmocka-dev golang-go curl
+  binutils clang libclang-rt-14-dev clang-format-14 libcmocka-dev golang-go curl libpcre2-dev
   python3-pytest python3-requests python3-snappy python3-yaml python3-zstandard
 )
 
