@@ -137,15 +137,20 @@ static int inflate_all(struct inflating *f, struct str_view in, bool gzip, struc
     }
 }
 
-/* The last four bytes of a gzip member say how long its text was: a hint, no more. */
+/* How long the text of the last gzip member was, by its trailer; 0 when there is none or no text
+ * can be so long.  Else it is true (modulo 4 GiB) or the member is corrupt. */
+static uint64_t last_member_bytes(struct str_view in)
+{
+    enum { SHORTEST_MEMBER = 18, DEFLATE_MAX_RATIO = 1032 };
+    uint64_t said = in.len >= SHORTEST_MEMBER ? ld_le32(in.p + in.len - 4) : 0;
+    return said <= (uint64_t)in.len * DEFLATE_MAX_RATIO ? said : 0;
+}
+
 static uint64_t first_capacity(struct str_view in, bool gzip, uint64_t max_bytes)
 {
-    uint64_t cap = (uint64_t)in.len * 4 + 256;
-    if (gzip && in.len >= 18) {
-        uint64_t said = ld_le32(in.p + in.len - 4);
-        if (said <= (uint64_t)in.len * 64)
-            cap = said + 1;
-    }
+    uint64_t cap = (uint64_t)in.len * 4 + 256, said = gzip ? last_member_bytes(in) : 0;
+    if (said > 0 && said <= (uint64_t)in.len * 64)
+        cap = said + 1;
     return cap < max_bytes + 1 ? cap : max_bytes + 1;
 }
 
@@ -158,6 +163,8 @@ static int decompress_zlib(struct str_view in, bool gzip, uint64_t max_bytes,
     struct inflating f = {.max_bytes = max_bytes, .reserve = reserve, .a = a};
     if (in.len == 0)
         return err_set(err, ERR_INVALID, gzip ? "EOF" : "unexpected EOF");
+    if (gzip && last_member_bytes(in) > max_bytes) /* without trying it out */
+        return too_large(err, last_member_bytes(in), max_bytes);
     f.cap = first_capacity(in, gzip, max_bytes);
     f.out = alloc(reserve, a, f.cap, err);
     if (!f.out)
