@@ -232,9 +232,9 @@ int app_open(struct app **ret, struct app_conf *conf, struct err *err)
     return 0;
 }
 
-int app_wait_ready(struct app *a, struct err *err)
+int app_wait_ready(struct app *a, int64_t timeout_ns, struct err *err)
 {
-    return ingester_wait_ready(a->ingester, err);
+    return ingester_wait_ready(a->ingester, timeout_ns, err);
 }
 
 void app_reload(struct app *a)

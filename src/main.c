@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* halogi: argv -> configuration -> app -> wait for a signal -> stop. */
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "malloc_policy.h"
 #include "notify.h"
 #include "rebuild_command.h"
 #include "status_api.h"
@@ -17,6 +18,7 @@
 extern char **environ;
 
 enum { MAX_CONFIG_BYTES = 8 << 20 };
+#define TICK_NS (10 * NS_PER_S)
 
 struct options {
     const char *config_file; /* NULL: none; comma-separated, the first that exists */
@@ -145,26 +147,55 @@ static void block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* The signal, or 0 when none came in time. */
+static int wait_for_signal(const sigset_t *signals, int64_t timeout_ns)
+{
+    struct timespec t = {(time_t)(timeout_ns / NS_PER_S), (long)(timeout_ns % NS_PER_S)};
+    int sig = sigtimedwait(signals, NULL, &t);
+    return sig > 0 ? sig : 0;
+}
+
+/* A long replay can be broken off, too.  The signal that ends it, or 0; < 0: it failed. */
+static int wait_ready(struct app *app, const sigset_t *signals, struct err *err)
+{
+    int r, sig = 0;
+    while ((r = app_wait_ready(app, 20 * NS_PER_MS, err)) > 0)
+        if ((sig = wait_for_signal(signals, 0)) != 0 && sig != SIGHUP)
+            return sig;
+    return r;
+}
+
+static int serve(struct app *app, const sigset_t *signals)
+{
+    struct malloc_policy memory = {0};
+    LOG_INFO("ready", log_str("version", HALOGI_VERSION));
+    notify_service_manager("READY=1");
+    for (;;) {
+        int sig = wait_for_signal(signals, TICK_NS);
+        if (sig != 0 && sig != SIGHUP)
+            return sig;
+        malloc_policy_tick(&memory, TICK_NS);
+        if (sig == 0)
+            continue;
+        notify_service_manager("RELOADING=1");
+        app_reload(app);
+        notify_service_manager("READY=1");
+    }
+}
+
 static int run(struct app_conf *conf, const sigset_t *signals)
 {
     struct app *app = NULL;
     struct err err = ERR_INIT;
     int r = app_open(&app, conf, &err);
-    if (r == 0)
-        r = app_wait_ready(app, &err);
-    if (r < 0) {
+    int sig = r == 0 ? wait_ready(app, signals, &err) : r;
+    if (sig < 0) {
         LOG_ERROR("not started", log_str("err", err.text));
         app_close(app);
         return 1;
     }
-    LOG_INFO("ready", log_str("version", HALOGI_VERSION));
-    notify_service_manager("READY=1");
-    int sig = 0;
-    while (sigwait(signals, &sig) == 0 && sig == SIGHUP) {
-        notify_service_manager("RELOADING=1");
-        app_reload(app);
-        notify_service_manager("READY=1");
-    }
+    if (sig == 0)
+        sig = serve(app, signals);
     LOG_INFO("stopping", log_str("signal", sig == SIGINT ? "SIGINT" : "SIGTERM"));
     notify_service_manager("STOPPING=1");
     app_close(app);
@@ -206,9 +237,7 @@ static int start(struct app_conf *conf, const struct options *o, char **argv)
 
 int main(int argc, char **argv)
 {
-    /* Few arenas and a low trim threshold: what a burst needed goes back to the system. */
-    mallopt(M_ARENA_MAX, 2);
-    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+    malloc_policy_set();
     struct options o = {.rebuild_index = argv[1] && strcmp(argv[1], "rebuild-index") == 0};
     struct err err = ERR_INIT;
     argv += o.rebuild_index; /* flags follow it */

@@ -206,14 +206,19 @@ bool ingester_ready(struct ingester *in, struct buf *why)
     return text.len == 0;
 }
 
-int ingester_wait_ready(struct ingester *in, struct err *err)
+int ingester_wait_ready(struct ingester *in, int64_t timeout_ns, struct err *err)
 {
+    int64_t until_ns = clock_mono_ns() + timeout_ns;
     MUTEX_GUARD(&in->mu);
-    while (in->state == INGESTER_RECOVERING)
-        cond_wait(&in->changed, &in->mu);
+    while (in->state == INGESTER_RECOVERING) {
+        int64_t left_ns = timeout_ns < 0 ? NS_PER_S : until_ns - clock_mono_ns();
+        if (left_ns <= 0)
+            return INGESTER_STILL_RECOVERING;
+        cond_wait_for(&in->changed, &in->mu, left_ns);
+    }
     if (in->state == INGESTER_FAILED)
         return err_set(err, in->state_err.code, "%s", in->state_err.text);
-    return 0;
+    return INGESTER_OK;
 }
 
 /* --- cluster/peer.h ---------------------------------------------------------------------- */

@@ -62,7 +62,8 @@ void ingester_close(struct ingester *in);
 /* True when recovery is over and queries are answered; else *why (may be NULL) says what it is
  * doing or what is wrong: "replaying the WAL: 12 MiB done". */
 bool ingester_ready(struct ingester *in, struct buf *why);
-/* Waits for the end of recovery; < 0 when it failed. */
-int ingester_wait_ready(struct ingester *in, struct err *err);
+enum { INGESTER_OK = 0, INGESTER_STILL_RECOVERING = 1 };
+/* Waits for the end of recovery, up to timeout_ns (< 0: for ever); < 0 when it failed. */
+int ingester_wait_ready(struct ingester *in, int64_t timeout_ns, struct err *err);
 /* For cluster/peer.h's callers.  Valid until ingester_close(). */
 struct peer ingester_peer(struct ingester *in);

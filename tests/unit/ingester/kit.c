@@ -107,7 +107,7 @@ int kit_open(struct kit *k, struct err *err)
                                  .ledger = &k->ledger,
                                  .period_ns = DAY_NS};
     r = ingester_open(&k->in, &k->conf, &deps, err);
-    return r < 0 ? r : ingester_wait_ready(k->in, err);
+    return r < 0 ? r : ingester_wait_ready(k->in, -1, err);
 }
 
 void kit_must_open(struct kit *k)
