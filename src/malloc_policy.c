@@ -10,7 +10,8 @@ enum { KEEP_BYTES = 16 << 20, OWN_MAPPING_BYTES = 8 << 20, QUIET_SHARE = 20 };
 
 void malloc_policy_set(void)
 {
-    mallopt(M_ARENA_MAX, 2); /* each arena keeps its own left-overs */
+    mallopt(M_ARENA_MAX,
+            1); /* what one thread freed serves the others; hot paths hardly allocate */
     mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
     mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
 }

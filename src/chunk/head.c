@@ -18,6 +18,8 @@ struct head *head_new(void)
 struct head *head_new_in(struct head_pages *pages)
 {
     struct head *h = mem_zalloc(1, sizeof *h);
+    h->min_ts_ns = INT64_MAX;
+    h->max_ts_ns = INT64_MIN;
     h->source = pages ? head_pages_ref(pages) : NULL;
     h->page_tables = mem_zalloc(MAX_TABLES, sizeof *h->page_tables);
     h->stream_tables = head_map(MAX_STREAM_TABLES * sizeof *h->stream_tables);
@@ -157,6 +159,10 @@ static void count_entry(struct head *h, struct stream_state *s, const struct ent
     STORE(s->n_entries_x2, n_x2 + 2);
     s->line_bytes += e->line.len;
     s->sm_bytes += e->sm.len;
+    if (e->ts_ns < h->min_ts_ns)
+        h->min_ts_ns = e->ts_ns;
+    if (e->ts_ns > h->max_ts_ns)
+        h->max_ts_ns = e->ts_ns;
     h->n_entries++;
     h->line_bytes += e->line.len;
 }
@@ -199,6 +205,13 @@ uint64_t head_line_bytes(const struct head *h)
 uint64_t head_n_entries(const struct head *h)
 {
     return h->n_entries;
+}
+
+bool head_times(const struct head *h, int64_t *ret_min_ns, int64_t *ret_max_ns)
+{
+    *ret_min_ns = h->min_ts_ns;
+    *ret_max_ns = h->max_ts_ns;
+    return h->n_entries > 0;
 }
 
 void head_publish(struct head *h, uint64_t end)

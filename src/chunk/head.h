@@ -28,6 +28,8 @@ uint64_t head_end(const struct head *h);       /* writer: position after the new
 uint64_t head_mem_bytes(const struct head *h); /* pages and tables, for the ledger */
 uint64_t head_line_bytes(const struct head *h);
 uint64_t head_n_entries(const struct head *h);
+/* Of the oldest and of the newest entry; false when there is none. */
+bool head_times(const struct head *h, int64_t *ret_min_ns, int64_t *ret_max_ns);
 
 void head_publish(struct head *h, uint64_t end); /* entries below `end` may be shown */
 uint64_t head_visible(const struct head *h);

@@ -80,6 +80,7 @@ struct head {
     struct head_block *blocks; /* in order of position */
     size_t n_blocks, cap_blocks;
     uint64_t line_bytes, n_entries;
+    int64_t min_ts_ns, max_ts_ns; /* of all entries */
     uint32_t max_stream;
     struct recent_set recent[RECENT_SETS];
 };

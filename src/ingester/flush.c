@@ -59,8 +59,7 @@ static void charge(struct flusher *f, uint64_t bytes)
 struct round {
     struct flusher *f;
     struct arena arena;
-    struct view *view;
-    struct live_segment **live; /* local ones, in order of arrival */
+    struct live_segment **live; /* local ones, in order of arrival; with a reference each */
     size_t n_live;
     uint64_t live_bytes;
     size_t n; /* of live, the first ones: to be merged */
@@ -81,17 +80,20 @@ static bool is_damaged(const struct flusher *f, struct uuid uuid)
     return false;
 }
 
+/* Keeps segments, not the view: that would keep heads in memory as long as a merge takes. */
 static void round_init(struct round *rd, struct flusher *f)
 {
-    *rd = (struct round){.f = f, .view = view_pin(f->in->deps.views)};
-    rd->live = ARENA_ARRAY(&rd->arena, struct live_segment *, rd->view->n_segments);
-    for (size_t i = 0; i < rd->view->n_segments; i++) {
-        struct live_segment *s = rd->view->segments[i];
+    struct view *view = view_pin(f->in->deps.views);
+    *rd = (struct round){.f = f};
+    rd->live = ARENA_ARRAY(&rd->arena, struct live_segment *, view->n_segments);
+    for (size_t i = 0; i < view->n_segments; i++) {
+        struct live_segment *s = view->segments[i];
         if (s->info.place != PLACE_LOCAL || is_damaged(f, s->info.uuid))
             continue;
-        rd->live[rd->n_live++] = s;
+        rd->live[rd->n_live++] = live_segment_ref(s);
         rd->live_bytes += s->info.bytes;
     }
+    view_unpin(view);
 }
 
 static void round_deinit(struct round *rd)
@@ -100,7 +102,8 @@ static void round_deinit(struct round *rd)
         segment_close(rd->segments[i]);
         object_close(rd->readers[i]);
     }
-    view_unpin(rd->view);
+    for (size_t i = 0; i < rd->n_live; i++)
+        live_segment_unref(rd->live[i]);
     arena_deinit(&rd->arena);
 }
 
@@ -192,7 +195,9 @@ static int write_tenants(struct round *rd, uint32_t object, struct err *err)
             continue;
         if (stopping(f->in))
             return err_set(err, ERR_CANCELLED, "the server is stopping");
+        bool heavy = heavy_begin(f->in);
         r = merge_write_tenant(f->merge, rd->segments, rd->n, rd->tenants[t].name, f->writer, err);
+        heavy_end(f->in, heavy);
         charge(f, merge_peak_bytes(f->merge) + segment_writer_mem_bytes(f->writer));
     }
     return r;
@@ -262,8 +267,12 @@ static int write_objects(struct round *rd, struct err *err)
     int r = 0;
     for (uint32_t i = 0; i < rd->n_objects && r == 0; i++) {
         r = write_one(rd, i, err);
+        publish_trim_writer(&rd->f->writer);
+        charge(rd->f, segment_writer_mem_bytes(rd->f->writer));
+        bool heavy = heavy_begin(in);
         if (r == 0)
             r = publish_prepare(in, &rd->made[i], &rd->arena, &rd->infos[i], err);
+        heavy_end(in, heavy);
         if (r < 0 && i > 0) {
             struct leftovers l = {0};
             for (uint32_t k = 0; k < i; k++)

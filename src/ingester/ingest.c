@@ -71,6 +71,8 @@ static void charge_active_locked(struct ingester *in)
 {
     ledger_adjust(in->deps.ledger, LEDGER_HEADS, &in->active.charged_bytes,
                   head_mem_bytes(in->active.g->head));
+    ledger_adjust(in->deps.ledger, LEDGER_HEADS, &in->streams_charged_bytes,
+                  streams_mem_bytes(in->streams));
 }
 
 void ingest_new_head_locked(struct ingester *in, uint64_t first_lsn)

@@ -106,6 +106,7 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
     mutex_init(&in->mu);
+    mutex_init(&in->heavy);
     mutex_init(&in->dead_mu);
     cond_init(&in->changed);
     in->streams = streams_new();
@@ -173,6 +174,7 @@ void ingester_close(struct ingester *in)
     empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);
+    ledger_release(in->deps.ledger, LEDGER_HEADS, in->streams_charged_bytes);
     streams_free(in->streams);
     segment_writer_free(in->spill_writer);
     head_pages_unref(in->head_pages);
@@ -180,6 +182,7 @@ void ingester_close(struct ingester *in)
     cond_deinit(&in->changed);
     leftovers_deinit(&in->dead);
     mutex_deinit(&in->dead_mu);
+    mutex_deinit(&in->heavy);
     mutex_deinit(&in->mu);
     free(in);
 }

@@ -69,6 +69,42 @@ static void fill_info(struct arena *arena, const struct new_segment *s, const st
     }
 }
 
+void publish_trim_writer(struct segment_writer **w)
+{
+    enum { KEEP_BYTES = 8 << 20 };
+    if (segment_writer_mem_bytes(*w) <= KEEP_BYTES)
+        return;
+    segment_writer_free(*w);
+    *w = segment_writer_new();
+}
+
+bool heavy_begin(struct ingester *in)
+{
+    enum { MANY_STREAMS = 50000 };
+    mutex_lock(&in->mu);
+    bool many = streams_count(in->streams) > MANY_STREAMS;
+    mutex_unlock(&in->mu);
+    if (many)
+        mutex_lock(&in->heavy);
+    return many;
+}
+
+void heavy_end(struct ingester *in, bool begun)
+{
+    if (begun)
+        mutex_unlock(&in->heavy);
+}
+
+/* What the index holds of a segment while it adds its rows, about. */
+static uint64_t directory_bytes(const struct segment *s)
+{
+    enum { BYTES_PER_STREAM = 400 };
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < s->n_parts; i++)
+        n += s->parts[i].n_streams;
+    return n * BYTES_PER_STREAM;
+}
+
 static int prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
                    struct segment_info *ret, struct err *err)
 {
@@ -78,9 +114,13 @@ static int prepare(struct ingester *in, const struct new_segment *s, struct aren
     if (r < 0)
         return r;
     struct segment_source source = {reader, object_bytes(reader), pread_object};
+    uint64_t charged = 0;
     r = segment_open(&seg, &source, err);
-    if (r == 0)
+    if (r == 0) {
+        ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, directory_bytes(seg));
         r = index_add_segment_file(in->deps.index, seg, err);
+        ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, 0);
+    }
     if (r == 0)
         fill_info(arena, s, seg, ret);
     segment_close(seg);

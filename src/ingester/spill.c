@@ -25,6 +25,7 @@ struct spill {
     const struct head *head;
     struct segment_writer *w;
     struct gather gather;
+    bool one_period;  /* all entries lie in the first of periods */
     int64_t *periods; /* of one tenant, ascending */
     size_t n_periods, cap_periods;
     struct buf labels;
@@ -44,11 +45,14 @@ static void add_period(struct spill *sp, int64_t start_ns)
     sp->n_periods++;
 }
 
-/* Which periods the tenant has entries in.  Nearly always the stream's ends tell. */
+/* Which periods the tenant has entries in.  Nearly always the head's ends tell, else those of the
+ * stream. */
 static void find_periods(struct spill *sp, const struct sorted_tenant *t)
 {
     int64_t length_ns = sp->in->deps.period_ns;
     struct head_stream stat;
+    if (sp->one_period)
+        return;
     sp->n_periods = 0;
     for (size_t i = 0; i < t->n_streams; i++) {
         if (!head_stream_stat(sp->head, t->streams[i], &stat))
@@ -68,7 +72,8 @@ static int write_stream(struct spill *sp, uint32_t idx, const struct head_stream
                         int64_t start_ns, struct err *err)
 {
     int64_t length_ns = sp->in->deps.period_ns;
-    bool all = period_start(stat->min_ts_ns, length_ns) == period_start(stat->max_ts_ns, length_ns);
+    bool all = sp->one_period ||
+               period_start(stat->min_ts_ns, length_ns) == period_start(stat->max_ts_ns, length_ns);
     gather_stream(&sp->gather, sp->head, idx, stat);
     buf_clear(&sp->labels);
     stream_labels(sp->in->streams, streams_get(sp->in->streams, idx), &sp->labels);
@@ -108,15 +113,15 @@ static int write_tenants(struct spill *sp, const struct sorted_tenant *tenants, 
     return r;
 }
 
-static int64_t oldest_ts(const struct head *h, const struct sorted_tenant *tenants, size_t n)
+/* The time of the oldest entry. */
+static int64_t look_at_times(struct spill *sp)
 {
-    int64_t oldest_ns = INT64_MAX;
-    struct head_stream stat;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < tenants[i].n_streams; k++)
-            if (head_stream_stat(h, tenants[i].streams[k], &stat) && stat.min_ts_ns < oldest_ns)
-                oldest_ns = stat.min_ts_ns;
-    return oldest_ns;
+    int64_t min_ns, max_ns, length_ns = sp->in->deps.period_ns;
+    head_times(sp->head, &min_ns, &max_ns);
+    sp->n_periods = 0;
+    add_period(sp, period_start(min_ns, length_ns));
+    sp->one_period = sp->periods[0] == period_start(max_ns, length_ns);
+    return min_ns;
 }
 
 static int write_object(void *ctx, struct str_view data, struct err *err)
@@ -124,42 +129,56 @@ static int write_object(void *ctx, struct str_view data, struct err *err)
     return object_write(ctx, data, err);
 }
 
+static void spill_deinit(struct spill *sp)
+{
+    ledger_adjust(sp->in->deps.ledger, LEDGER_SPILL, &sp->charged_bytes, 0);
+    gather_deinit(&sp->gather);
+    buf_deinit(&sp->labels);
+    free(sp->periods);
+}
+
+static int write_file(struct spill *sp, const struct ingest_head *from, struct object_writer *out,
+                      struct new_segment *s, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    const struct ingester *in = sp->in;
+    struct segment_header header = {
+        .generation = s->generation, .created_ns = s->created_ns, .level = SEGMENT_LOCAL};
+    memcpy(header.installation, in->installation.b, UUID_BYTES);
+    memcpy(header.uuid, s->uuid.b, UUID_BYTES);
+    struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
+    memcpy(coverage.source, in->installation.b, UUID_BYTES);
+    struct chunk_options options = {0};
+    struct sorted_tenant *tenants = NULL;
+    size_t n = streams_sort(in->streams, &arena, &tenants);
+    int r = segment_writer_open(sp->w, &header, &options, (struct segment_sink){out, write_object},
+                                err);
+    if (r == 0)
+        r = write_tenants(sp, tenants, n, err);
+    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &s->bytes, err);
+}
+
 static int write_segment(struct ingester *in, const struct ingest_head *from, struct arena *arena,
                          struct new_segment *ret, struct err *err)
 {
-    struct sorted_tenant *tenants = NULL;
-    size_t n = streams_sort(in->streams, arena, &tenants);
     struct spill sp = {.in = in, .head = from->g->head, .w = in->spill_writer};
+    struct object_writer *out = NULL;
     *ret = (struct new_segment){.uuid = uuid_new(),
                                 .place = PLACE_LOCAL,
                                 .generation = catalog_next_generation(in->deps.catalog),
                                 .created_ns = clock_wall_ns()};
-    ret->key = segment_key(arena, ret->uuid, oldest_ts(sp.head, tenants, n));
-    struct object_writer *out = NULL;
+    ret->key = segment_key(arena, ret->uuid, look_at_times(&sp));
     int r = object_create(in->deps.local, ret->key, &out, err);
-    if (r < 0)
-        return r;
-    struct segment_header header = {
-        .generation = ret->generation, .created_ns = ret->created_ns, .level = SEGMENT_LOCAL};
-    memcpy(header.installation, in->installation.b, UUID_BYTES);
-    memcpy(header.uuid, ret->uuid.b, UUID_BYTES);
-    struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
-    memcpy(coverage.source, in->installation.b, UUID_BYTES);
-    struct chunk_options options = {0};
-    r = segment_writer_open(sp.w, &header, &options, (struct segment_sink){out, write_object}, err);
-    if (r == 0)
-        r = write_tenants(&sp, tenants, n, err);
-    if (r == 0)
-        r = segment_writer_finish(sp.w, &coverage, 1, NULL, 0, &ret->bytes, err);
-    ledger_adjust(in->deps.ledger, LEDGER_SPILL, &sp.charged_bytes, 0);
-    gather_deinit(&sp.gather);
-    buf_deinit(&sp.labels);
-    free(sp.periods);
-    if (r < 0) {
-        object_abort(out);
-        return r;
+    if (r == 0) {
+        r = write_file(&sp, from, out, ret, err);
+        if (r == 0)
+            r = object_commit(out, err);
+        else
+            object_abort(out);
     }
-    return object_commit(out, err);
+    spill_deinit(&sp);
+    publish_trim_writer(&in->spill_writer);
+    return r;
 }
 
 /* --- making it live ---------------------------------------------------------------------- */
@@ -198,9 +217,11 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
     struct wal *wal = wal_of(in);
     if (wal)
         wal_flush(wal, NULL); /* everything shown must be shown before the head goes */
+    bool heavy = heavy_begin(in);
     int r = write_segment(in, &from, &arena, &s, err);
     if (r == 0)
         r = publish_prepare(in, &s, &arena, &info, err);
+    heavy_end(in, heavy);
     if (r < 0)
         return r;
     struct catalog_change change = {.add = &info, .n_add = 1, .covered_lsn = from.end_lsn};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* state.h - inside struct ingester: for the files of this folder alone.
- * Order of locks: mu, then a lock of streams, views or wal; never two of those. */
+ * Order of locks: heavy, mu, then a lock of streams, views or wal; never two of those. */
 #pragma once
 #include "base/arena.h"
 #include "base/clock.h"
@@ -78,10 +78,14 @@ struct ingester {
     bool swap_wanted;   /* whoever can, swap the active generation */
     struct pending_push *first_waiting, *last_waiting;
     uint64_t waiting_bytes;
-    struct err spill_err;          /* of the last try; code 0: fine */
-    bool disk_full;                /* over the watermark */
-    struct flush_request *flushes; /* newest first */
+    uint64_t streams_charged_bytes; /* to LEDGER_HEADS */
+    struct err spill_err;           /* of the last try; code 0: fine */
+    bool disk_full;                 /* over the watermark */
+    struct flush_request *flushes;  /* newest first */
     bool stop_spill, stop_flush;
+
+    /* With very many streams, whose directories take much memory, spill and merge take turns. */
+    struct mutex heavy;
 
     struct mutex dead_mu; /* taken last, never across a call */
     /* guarded by dead_mu: segments that nobody can see any more; the flush thread removes them */
@@ -143,6 +147,12 @@ void tidy_end(struct ingester *in);
 
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
+
+/* Lets go of what a large segment left in the writer. */
+void publish_trim_writer(struct segment_writer **w);
+/* Around what reads or writes a whole directory; true when the other must be called. */
+bool heavy_begin(struct ingester *in);
+void heavy_end(struct ingester *in, bool begun);
 
 /* --- publish.c: a finished segment becomes live ------------------------------------------- */
 struct new_segment {
