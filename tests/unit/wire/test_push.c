@@ -228,10 +228,11 @@ static void test_what_was_accepted_decodes_again_with_its_own_size_as_limit(void
     put_decoded(&first, a.streams, a.n);
     put_decoded(&again, b.streams, b.n);
     assert_true(sv_eq(buf_view(&first), buf_view(&again)));
-    decode_within(&b, PUSH_JSON_V1, PUSH_CODING_NONE, buf_view(&body), &p, a.body.decoded_bytes - 1,
+    struct decoded c CLEANUP(decoded_deinit);
+    decode_within(&c, PUSH_JSON_V1, PUSH_CODING_NONE, buf_view(&body), &p, a.body.decoded_bytes - 1,
                   NULL);
-    assert_int_equal(b.result, ERR_TOO_LARGE);
-    assert_non_null(strstr(b.err.text, "message size too large than max ("));
+    assert_int_equal(c.result, ERR_TOO_LARGE);
+    assert_non_null(strstr(c.err.text, "message size too large than max ("));
 }
 
 static void test_floods_of_empty_entries_cost_a_multiple_of_their_bytes(void **state)
