@@ -185,7 +185,7 @@ def test_the_last_write_of_a_commit_may_fail_too(path, skip):
     """LMDB writes its pages, syncs, and writes one page more; a failure there is another path."""
     with patient() as p:
         flushed(p)
-        for _ in range(3):
+        for _ in range(1 if FAULTS < 10 else 5):
             p.shim.fail(s.FAULT_WRITE, errno.EIO, skip=skip, count=1, path=path)
             end = time.monotonic() + 20
             while p.shim.control.fault_hits == 0:
@@ -203,9 +203,10 @@ def test_the_last_write_of_a_commit_may_fail_too(path, skip):
 def test_a_failing_object_store_does_not_block_pushes(ops, path):
     with patient() as p:
         p.shim.fail(ops, errno.EIO, path=path)
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 0.8
         while time.monotonic() < end:
             assert p.push() == 204
+            time.sleep(0.01)
         p.shim.wait_for_hits(1)
         p.check()
         p.recover()
@@ -222,7 +223,7 @@ def flushed(p, seconds=20):
 
 
 @pytest.mark.parametrize("ops", [s.FAULT_WRITE, s.FAULT_SYNC, s.FAULT_CREATE, s.FAULT_SYNC_DIR, s.FAULT_ALLOCATE])
-@pytest.mark.parametrize("skip", [0, 1, 4])
+@pytest.mark.parametrize("skip", [0, 4] if FAULTS < 10 else range(12))
 def test_a_start_on_a_failing_disk_says_so_and_harms_nothing(ops, skip):
     with patient() as p:
         p.server.kill()
