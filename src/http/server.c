@@ -81,6 +81,15 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *ctx, cons
     LOG_DEBUG("http library", log_sv("text", sv_trim(sv_of(text))));
 }
 
+/* While stopping a new connection is closed as it comes.  MHD_quiesce_daemon() is not for us: it
+ * and the library's threads may both take the socket out of an epoll set, and who comes second
+ * aborts. */
+static enum MHD_Result may_connect(void *server, const struct sockaddr *a, socklen_t len)
+{
+    struct http_server *s = server;
+    return atomic_load(&s->stopping) ? MHD_NO : MHD_YES;
+}
+
 static int start_daemon(struct http_server *s, const struct http_server_conf *conf, int fd,
                         struct err *err)
 {
@@ -92,7 +101,7 @@ static int start_daemon(struct http_server *s, const struct http_server_conf *co
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
             MHD_USE_ERROR_LOG,
-        conf->listen_port, NULL, NULL, request_on_data, s, MHD_OPTION_EXTERNAL_LOGGER,
+        conf->listen_port, may_connect, s, request_on_data, s, MHD_OPTION_EXTERNAL_LOGGER,
         on_library_log, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, conf->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -185,16 +194,9 @@ void http_server_close(struct http_server *s)
     if (!s)
         return;
     atomic_store(&s->stopping, true);
-    /* Refuses from here on; it is closed only later, since the library's threads still have to take
-     * the descriptor out of their sets, and abort when they cannot. */
-    MHD_socket fd = MHD_quiesce_daemon(s->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        shutdown(fd, SHUT_RDWR);
     wait_until_idle(s);
-    request_abandon_all(s); /* the library aborts on a connection that is still suspended */
-    MHD_stop_daemon(s->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+    request_abandon_all(s);     /* the library aborts on a connection that is still suspended */
+    MHD_stop_daemon(s->daemon); /* closes the listening socket */
     mutex_lock(&s->mu);
     while (s->n_handlers > 0)
         cond_wait(&s->drained, &s->mu);
