@@ -255,10 +255,12 @@ void app_close(struct app *a)
     atomic_store(&a->status.stopping, true);
     if (a->http && a->conf->top.shutdown_delay_ns > 0)
         wait_out(a->conf->top.shutdown_delay_ns); /* balancers see /ready and go elsewhere */
-    http_server_close(a->http);                   /* no request is running from here on */
+    http_server_close(a->http);                   /* every request is answered from here on */
+    /* But whoever answered may still be tidying up: workers, and the log's thread for pushes. */
+    pool_close(a->pool);
+    ingester_close(a->ingester);
     querier_close(a->querier);
     distributor_close(a->distributor);
-    ingester_close(a->ingester);
     views_free(a->views);
     segments_free(a->segments);
     index_close(a->index);
@@ -266,7 +268,6 @@ void app_close(struct app *a)
     object_store_free(a->objects);
     object_store_free(a->local);
     runtime_config_close(a->runtime);
-    pool_close(a->pool);
     limits_table_free(a->limits);
     ledger_publish(NULL);
     file_close(a->lock_fd);
