@@ -406,8 +406,7 @@ static void bench_regexes(void)
         "WARN|ERROR|FATAL",
         "\\d+\\.\\d+\\.\\d+\\.\\d+:\\d+",
         ".*Exception.*",
-        "\\b(connect|connection|refused|timeout|denied|failed|invalid|illegal|abort|reset|panic)"
-        "\\b",
+        "\\b(connection|refused|timeout|denied|failed|invalid|illegal|abort|reset|panic)\\b",
         "^(\\S+) (\\S+) (\\S+) (\\S+)",
         "([0-9a-f]{8})-([0-9a-f]{4})",
         "user=(?P<u>\\w+)",
