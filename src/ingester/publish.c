@@ -18,57 +18,6 @@ static struct object_store *store_of(const struct ingester *in, enum segment_pla
     return place == PLACE_LOCAL ? in->deps.local : in->deps.objects;
 }
 
-/* The tables the parts stand in, ascending, each once. */
-static size_t list_periods(const struct segment *seg, struct segment_period *ret)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < seg->n_parts; i++) {
-        const struct segment_part *p = &seg->parts[i];
-        size_t at = n;
-        while (at > 0 && ret[at - 1].start_ns > p->period_start_ns)
-            at--;
-        if (at > 0 && ret[at - 1].start_ns == p->period_start_ns)
-            continue;
-        memmove(&ret[at + 1], &ret[at], (n - at) * sizeof *ret);
-        ret[at] = (struct segment_period){p->period_start_ns, p->period_len_ns};
-        n++;
-    }
-    return n;
-}
-
-static void fill_info(struct arena *arena, const struct new_segment *s, const struct segment *seg,
-                      struct segment_info *ret)
-{
-    struct segment_period *periods = ARENA_ARRAY(arena, struct segment_period, seg->n_parts);
-    struct lsn_range *coverage = ARENA_ARRAY(arena, struct lsn_range, seg->n_coverage);
-    *ret = (struct segment_info){.uuid = s->uuid,
-                                 .place = s->place,
-                                 .level = seg->header.level,
-                                 .key = arena_copy(arena, s->key),
-                                 .bytes = s->bytes,
-                                 .generation = s->generation,
-                                 .created_ns = s->created_ns,
-                                 .min_ts_ns = INT64_MAX,
-                                 .max_ts_ns = INT64_MIN,
-                                 .n_parts = seg->n_parts,
-                                 .periods = periods,
-                                 .coverage = coverage,
-                                 .n_coverage = seg->n_coverage};
-    for (uint32_t i = 0; i < seg->n_parts; i++) {
-        const struct segment_part *p = &seg->parts[i];
-        ret->n_rows += p->rows;
-        ret->line_bytes += p->line_bytes;
-        ret->min_ts_ns = p->min_ts_ns < ret->min_ts_ns ? p->min_ts_ns : ret->min_ts_ns;
-        ret->max_ts_ns = p->max_ts_ns > ret->max_ts_ns ? p->max_ts_ns : ret->max_ts_ns;
-    }
-    ret->n_periods = list_periods(seg, periods);
-    for (uint32_t i = 0; i < seg->n_coverage; i++) {
-        memcpy(coverage[i].source.b, seg->coverage[i].source, UUID_BYTES);
-        coverage[i].first = seg->coverage[i].first;
-        coverage[i].last = seg->coverage[i].last;
-    }
-}
-
 void publish_trim_writer(struct segment_writer **w)
 {
     enum { KEEP_BYTES = 8 << 20 };
@@ -122,7 +71,7 @@ static int prepare(struct ingester *in, const struct new_segment *s, struct aren
         ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, 0);
     }
     if (r == 0)
-        fill_info(arena, s, seg, ret);
+        segment_info_of(arena, seg, s->place, s->key, ret);
     segment_close(seg);
     object_close(reader);
     return r;
