@@ -109,30 +109,37 @@ static void print_report(const struct rebuild_report *r)
 
 /* --- taking the place ------------------------------------------------------------------- */
 
-static int replace_folder(const struct command *c, const struct buf *fresh,
-                          const struct buf *folder, struct err *err)
+static int move_aside(const struct command *c, const struct buf *folder, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf old = BUF_INIT;
     buf_printf(&old, "%s%s", folder->p, c->suffix);
     buf_put_u8(&old, 0);
-    int r = 0;
-    if (file_exists(folder->p)) {
-        r = file_rename(folder->p, old.p, err);
-        if (r == 0)
-            printf("the old one is %s: remove it when all is well\n", old.p);
-    }
-    return r < 0 ? r : file_rename(fresh->p, folder->p, err);
+    if (!file_exists(folder->p))
+        return 0;
+    int r = file_rename(folder->p, old.p, err);
+    if (r < 0)
+        return r;
+    printf("the old one is %s: remove it when all is well\n", old.p);
+    return file_fsync_dir(c->conf->common.path_prefix, err);
 }
 
-/* The catalog last: with the old one and the new index, everything that lives has its rows. */
+static int move_in(const struct command *c, const struct buf *fresh, const struct buf *folder,
+                   struct err *err)
+{
+    int r = file_rename(fresh->p, folder->p, err);
+    return r < 0 ? r : file_fsync_dir(c->conf->common.path_prefix, err);
+}
+
+/* The catalog goes first and comes last: in between a start finds none, refuses, and asks for this
+ * command again.  An old catalog beside no index would start and find nothing. */
 static int take_place(const struct command *c, struct err *err)
 {
-    int r = replace_folder(c, &c->new_index, &c->index, err);
+    int r = move_aside(c, &c->catalog, err);
     if (r == 0)
-        r = file_fsync_dir(c->conf->common.path_prefix, err);
+        r = move_aside(c, &c->index, err);
     if (r == 0)
-        r = replace_folder(c, &c->new_catalog, &c->catalog, err);
-    return r < 0 ? r : file_fsync_dir(c->conf->common.path_prefix, err);
+        r = move_in(c, &c->new_index, &c->index, err);
+    return r < 0 ? r : move_in(c, &c->new_catalog, &c->catalog, err);
 }
 
 static int remove_unfinished(const struct command *c, struct err *err)
