@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "distributor/rate.h"
 
+#include <xxhash.h>
+
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "model/labels.h"
 
 enum { N_SLOTS = 1024, SWEEP_FROM_TENANTS = 4096 };
 
@@ -77,7 +78,7 @@ static void sweep(struct rate_limiter *r, int64_t now_ns)
 static struct bucket *bucket_of(struct rate_limiter *r, struct str_view tenant, double burst,
                                 int64_t now_ns)
 {
-    struct bucket **slot = &r->slots[labels_hash_encoded(tenant) % N_SLOTS];
+    struct bucket **slot = &r->slots[XXH3_64bits(tenant.p, tenant.len) % N_SLOTS];
     for (struct bucket *b = *slot; b; b = b->next)
         if (sv_eq(b->tenant, tenant))
             return b;

@@ -6,7 +6,11 @@
 
 uint64_t labels_hash_encoded(struct str_view encoded)
 {
-    return XXH64(encoded.p, encoded.len, 0);
+    size_t count = 0; /* bytes of the varint that says how many pairs there are */
+    while (count < encoded.len && encoded.p[count] & 0x80)
+        count++;
+    struct str_view pairs = sv_sub(encoded, count + 1, encoded.len);
+    return XXH64(pairs.p, pairs.len, 0);
 }
 
 int labels_cmp(struct labels a, struct labels b)

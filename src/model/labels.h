@@ -24,7 +24,8 @@ enum {
     LABELS_MAX_BYTES = 16u << 20, /* of any encoded set */
 };
 
-/* XXH64 (seed 0) of the encoded form: the stream's hash, part of the format. */
+/* XXH64 (seed 0) of the encoded pairs, without their count: the stream's hash, part of the format.
+ * It orders entries of one time in different streams; the recorded answers of Loki agree. */
 uint64_t labels_hash_encoded(struct str_view encoded);
 int labels_cmp(struct labels a, struct labels b); /* name, value pairwise; shorter first */
 /* Empty view with p == NULL when absent. */

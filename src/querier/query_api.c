@@ -137,8 +137,6 @@ static int prepare_range(struct read_request *r, struct err *err)
         ret = prepare(r, err);
     if (ret < 0)
         return ret;
-    if (r->n_tenants > 1 && s->p.interval_ns > 0)
-        return err_set(err, ERR_INVALID, "interval is not supported over several tenants");
     if (!logql_is_metric(s->expr))
         read_encoding_flags(r, s);
     else if (is_aligned(r))
@@ -241,7 +239,6 @@ static int find_logs(struct read_request *r, struct query_state *s, struct err *
         .start_ns = s->p.start_ns,
         .end_ns = s->p.end_ns,
         .limit = (uint64_t)s->p.limit,
-        .interval_ns = s->p.interval_ns,
         .backward = s->p.backward,
         .categorize = s->options.categorize,
     };
@@ -259,6 +256,8 @@ static int run_logs(struct read_request *r, struct query_state *s, struct err *e
 {
     int ret = find_logs(r, s, err);
     s->options.kind = ANSWER_STREAMS;
+    if (ret == 0 && s->p.interval_ns > 0)
+        log_result_thin(&s->logs, s->p.interval_ns);
     if (ret == 0)
         ret = log_answer_init(&s->out.log, &s->logs, &s->options, &r->stats, &r->control, err);
     if (ret < 0)

@@ -25,7 +25,6 @@ struct run {
 struct log_options {
     int64_t start_ns, end_ns; /* start <= ts < end */
     uint64_t limit;           /* over all streams */
-    int64_t interval_ns;      /* skip entries closer than this to the one before; 0: none */
     bool backward;
     bool categorize; /* streams are told apart by stream labels alone; sm and parsed are filled */
 };
@@ -44,6 +43,9 @@ struct log_result {
 };
 int run_log(const struct run *run, const struct log_query *query, const struct log_options *options,
             struct log_result *ret, struct err *err);
+/* Leaves out each row closer than the interval to the one before it that stays: what `interval`
+ * does.  It comes after the limit, as in the recorded answers. */
+void log_result_thin(struct log_result *r, int64_t interval_ns);
 void log_result_deinit(struct log_result *r);
 
 /* --- metric queries ---------------------------------------------------------------------- */

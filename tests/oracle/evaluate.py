@@ -47,13 +47,11 @@ def log_query(data, query, start, end, limit=None, forward=True, interval=0):
     rows.sort(key=lambda x: x.ts)  # stable: equal times keep arrival order
     if not forward:
         rows.reverse()
-    out, last, n = {}, None, 0
-    for x in rows:
-        if limit is not None and n == limit:
-            break
+    out, last = {}, None
+    for x in rows[:limit]:
         if interval and last is not None and abs(x.ts - last) < interval:
             continue
-        last, n = x.ts, n + 1
+        last = x.ts
         out.setdefault(key_of(x.labels()), []).append((x.ts, x.line))
     return out
 

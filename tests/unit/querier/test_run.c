@@ -153,12 +153,13 @@ static int by_answer(const void *x, const void *y, void *ctx)
     return a->at < b->at ? -sign : sign;
 }
 
-static size_t cut(struct plain_rows *rows, const struct log_options *o)
+/* The limit first, then the interval. */
+static size_t cut(struct plain_rows *rows, const struct log_options *o, int64_t interval_ns)
 {
     size_t n = 0;
-    for (size_t i = 0; i < rows->n && n < o->limit; i++) {
+    for (size_t i = 0; i < rows->n && i < o->limit; i++) {
         int64_t gap = n ? rows->v[i].ts_ns - rows->v[n - 1].ts_ns : 0;
-        if (n == 0 || (o->backward ? -gap : gap) >= o->interval_ns)
+        if (n == 0 || (o->backward ? -gap : gap) >= interval_ns)
             rows->v[n++] = rows->v[i];
     }
     return n;
@@ -189,7 +190,8 @@ static void query_end(struct query_fixture *q)
     query_control_deinit(&q->control);
 }
 
-static void check_log_query(struct lake *l, const char *text, const struct log_options *o)
+static void check_log_query(struct lake *l, const char *text, const struct log_options *o,
+                            int64_t interval_ns)
 {
     struct query_fixture q;
     struct err err = ERR_INIT;
@@ -200,10 +202,11 @@ static void check_log_query(struct lake *l, const char *text, const struct log_o
     plain_walk(l, p, &q.expr->log, o->start_ns, o->end_ns - 1, take_plain_row, &want);
     if (want.n)
         qsort_r(want.v, want.n, sizeof *want.v, by_answer, &want.backward);
-    size_t n = cut(&want, o);
+    size_t n = cut(&want, o, interval_ns);
     struct log_result got;
     if (run_log(&q.run, &q.expr->log, o, &got, &err) < 0)
         fail_msg("seed %u: %s: %s", seed_number, text, err.text);
+    log_result_thin(&got, interval_ns);
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < n && i < got.n_rows; i++) {
         const struct log_row *row = &got.rows[i];
@@ -418,11 +421,10 @@ static void random_log_query(struct lake *l)
     snprintf(text, sizeof text, "%s %s", PICK(selectors), PICK(stages));
     struct log_options o = {.start_ns = random_bound(),
                             .limit = one_in(2) ? 1 + random_below(20) : 5000,
-                            .interval_ns = one_in(5) ? random_below(300) * NS_PER_S : 0,
                             .backward = one_in(2),
                             .categorize = one_in(4)};
     o.end_ns = o.start_ns + 1 + random_below(LAKE_SPAN_S) * NS_PER_S;
-    check_log_query(l, text, &o);
+    check_log_query(l, text, &o, one_in(5) ? random_below(300) * NS_PER_S : 0);
 }
 
 static void random_metric_query(struct lake *l)
