@@ -46,23 +46,25 @@ def wait_quiet(pid, seconds=2.0, limit=600):
     raise SystemExit("the server did not get quiet")
 
 
-def push_all(url, path, connections):
-    """Sends every body once; returns (wall seconds, latencies in s, failures)."""
+def push_all(url, path, connections, tenants=()):
+    """Sends every body once, in turn to each tenant; returns (wall seconds, latencies in s, failures)."""
     target = urllib.parse.urlsplit(url)
-    source, lock = bodies(path), threading.Lock()
+    source, lock = enumerate(bodies(path)), threading.Lock()
     latencies, failures = [], []
 
     def work():
         link = http.client.HTTPConnection(target.hostname, target.port, timeout=120)
         while True:
             with lock:
-                body = next(source, None)
+                number, body = next(source, (0, None))
             if body is None:
                 return
+            headers = {"Content-Type": "application/x-protobuf"}
+            if tenants:
+                headers["X-Scope-OrgID"] = tenants[number % len(tenants)]
             while True:
                 begun = time.monotonic()
-                link.request("POST", "/loki/api/v1/push", body,
-                             {"Content-Type": "application/x-protobuf"})
+                link.request("POST", "/loki/api/v1/push", body, headers)
                 answer = link.getresponse()
                 text = answer.read()
                 latencies.append(time.monotonic() - begun)

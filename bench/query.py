@@ -28,13 +28,15 @@ QUERIES = {
 }
 
 
-def ask(url, query, start_ns, end_ns, params):
+def ask(url, query, start_ns, end_ns, params, tenant=None):
     params = dict(params)
     hours = params.pop("hours", None)
     if hours:
         start_ns = end_ns - hours * 3600 * 10**9
     text = urllib.parse.urlencode({"query": query, "start": start_ns, "end": end_ns, **params})
-    with urllib.request.urlopen(f"{url}/loki/api/v1/query_range?{text}", timeout=300) as answer:
+    request = urllib.request.Request(f"{url}/loki/api/v1/query_range?{text}",
+                                     headers={"X-Scope-OrgID": tenant} if tenant else {})
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)
 
 
