@@ -71,12 +71,23 @@ static bool ends_scalar(char ch)
     return ch == ',' || ch == '}' || ch == ']' || json_is_blank(ch);
 }
 
+/* Whether the scalar is this word. */
+static inline bool is_word(struct str_view rest, const char *word, size_t n)
+{
+    return rest.len > n && memcmp(rest.p, word, n) == 0 && ends_scalar(rest.p[n]);
+}
+
 static bool take_scalar(struct json_cursor *c, struct json_value *ret)
 {
     struct str_view rest = sv_from(c->text, c->at);
     size_t n = 0;
-    while (n < rest.len && !ends_scalar(rest.p[n]))
-        n++;
+    if (is_word(rest, "true", 4) || is_word(rest, "null", 4))
+        n = 4;
+    else if (is_word(rest, "false", 5))
+        n = 5;
+    else
+        while (n < rest.len && !ends_scalar(rest.p[n]))
+            n++;
     struct str_view word = sv_sub(rest, 0, n);
     if (n == 0)
         return fail(c, JSON_FAULT_VALUE);
@@ -127,14 +138,9 @@ bool json_take_value(struct json_cursor *c, struct json_value *ret)
     return true;
 }
 
-bool json_enter(struct json_cursor *c)
+bool json_object_ends(struct str_view text, size_t from)
 {
-    char open = json_peek(c);
-    bool object = open == '{';
-    if (container_end(c->text, c->at, open, object ? '}' : ']') == SIZE_MAX)
-        return fail(c, object ? JSON_FAULT_OBJECT : JSON_FAULT_ARRAY);
-    c->at++;
-    return true;
+    return container_end(text, from, '{', '}') != SIZE_MAX;
 }
 
 bool json_more(struct json_cursor *c, char closing)

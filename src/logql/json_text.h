@@ -44,9 +44,8 @@ static inline char json_peek(struct json_cursor *c)
 bool json_take_name(struct json_cursor *c, struct str_view *ret, bool *ret_plain);
 /* The value at the cursor, whole. */
 bool json_take_value(struct json_cursor *c, struct json_value *ret);
-/* Steps into the object or array at the cursor, which must have its closing bracket: the cursor
- * then stands behind the opening one. */
-bool json_enter(struct json_cursor *c);
+/* Whether the object that begins at `from` has its closing bracket. */
+bool json_object_ends(struct str_view text, size_t from);
 /* After a member or element: true when another one follows (the cursor is at it).  False behind
  * the closing bracket, or with the fault set. */
 bool json_more(struct json_cursor *c, char closing);

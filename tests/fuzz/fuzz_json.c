@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: a path, a newline, a line.  Properties of flattening: names are label names and not empty,
- * values are UTF-8, memory is bounded by the line, ending early yields how the whole begins.  Of
+ * values are UTF-8, memory is bounded by the line, ending early yields how the whole begins, and
+ * all of it is what the simple way gives.  Of
  * extraction: a path printed as subscripts means the same, alone and among others; what is found
  * is found behind a faultless prefix too. */
+#include "../unit/logql/json_plain.h"
 #include "emitted.h"
 #include "logql/json_stage.h"
+
+/* `got` ended with r and details. */
+static void check_plain(struct str_view line, const struct emitted *got, int r,
+                        struct str_view details)
+{
+    static struct emitted plain;
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct str_view plain_details = SV_EMPTY;
+    plain.n = 0;
+    plain.stop_after = got->stop_after;
+    int plain_r = json_flatten_plainly(line, &a, collect_emitted, &plain, &plain_details);
+    assert(r == plain_r && got->n == plain.n && sv_eq(details, plain_details));
+    assert_prefix(got, &plain);
+}
 
 static void check_flatten(struct str_view line)
 {
@@ -17,10 +33,13 @@ static void check_flatten(struct str_view line)
     assert(a.used_bytes <= 64 * line.len + (1 << 20));
     for (size_t i = 0; i < whole.n; i++)
         assert(whole.names[i].len > 0);
+    check_plain(line, &whole, r, details);
     part.stop_after = whole.n / 2;
     if (part.stop_after == 0)
         return;
-    json_flatten(line, &a, collect_emitted, &part, &details);
+    details = SV_EMPTY;
+    r = json_flatten(line, &a, collect_emitted, &part, &details);
+    check_plain(line, &part, r, details);
     assert(part.n == part.stop_after);
     assert_prefix(&part, &whole);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "emitted.h"
+#include "json_plain.h"
 #include "logql/json_stage.h"
 
 /* What flattening emits, then "!" and the details of the fault if there is one. */
@@ -120,6 +121,106 @@ static void test_deep_and_long_names_end_with_a_fault_in_bounded_memory(void **s
     buf_deinit(&e.text);
 }
 
+/* ---- against the simple way ---- */
+
+static uint32_t chance_state = 1;
+
+static uint32_t chance(uint32_t n)
+{
+    chance_state = chance_state * 1664525 + 1013904223;
+    return (chance_state >> 8) % n;
+}
+
+static const char *pick(const char *const *of, size_t n)
+{
+    return of[chance((uint32_t)n)];
+}
+#define PICK(of) pick(of, sizeof of / sizeof *of)
+
+/* A member or several of an object, nearly always well formed. */
+static void put_members(struct buf *out, unsigned depth)
+{
+    static const char *const keys[] = {
+        "\"a\":", "\"status\":", "\"k.x\": ",    "\"a_name_of_more_than_16\":",
+        "\"9\":", "\"\":",       "\"\\u0061\":", "\"caf\xc3\xa9\" :"};
+    static const char *const values[] = {"1",
+                                         "-2.5e7",
+                                         "\"plain\"",
+                                         "\"quite a bit longer than thirty-two bytes, this\"",
+                                         "\"\\\"q\"",
+                                         "true",
+                                         "null",
+                                         "[1,{\"b\":2}]",
+                                         "[\"}\"]",
+                                         "[{]",
+                                         "\"\xc3\xa9\xff\"",
+                                         "1{2",
+                                         "3\"4",
+                                         "[}]",
+                                         "false",
+                                         "1+1/2"};
+    for (uint32_t n = chance(6); n > 0; n--) {
+        buf_put(out, sv_of(PICK(keys)));
+        if (depth < 4 && chance(4) == 0) {
+            buf_put_u8(out, '{');
+            put_members(out, depth + 1);
+            buf_put_u8(out, '}');
+        } else {
+            buf_put(out, sv_of(PICK(values)));
+        }
+        if (n > 1 || chance(10) == 0)
+            buf_put_u8(out, chance(8) ? ',' : ' ');
+    }
+}
+
+static void break_somewhere(struct buf *line)
+{
+    static const char odd[] = "{}[]\":, \\a1\x80";
+    if (chance(2) && line->len)
+        line->p[chance((uint32_t)line->len)] = odd[chance(sizeof odd - 1)];
+    if (chance(4) == 0)
+        line->len = chance((uint32_t)line->len + 1);
+}
+
+static void put_result(struct emitted *e, int r, struct str_view details)
+{
+    buf_printf(&e->text, " -> %d %.*s", r, SV_ARG(details));
+}
+
+static void test_flattening_gives_what_the_simple_way_gives(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT;
+    struct emitted fast = {.text = BUF_INIT}, plain = {.text = BUF_INIT};
+    for (int i = 0; i < 200000; i++) {
+        buf_clear(&line);
+        buf_put_u8(&line, '{');
+        put_members(&line, 0);
+        buf_put_u8(&line, '}');
+        if (chance(2))
+            break_somewhere(&line);
+        struct str_view of_fast = SV_EMPTY, of_plain = SV_EMPTY;
+        arena_clear(&a);
+        buf_clear(&fast.text);
+        buf_clear(&plain.text);
+        fast.n = plain.n = 0;
+        fast.stop_after = plain.stop_after = chance(2) ? 0 : 1 + chance(40);
+        /* its own block, so that a read past its end is seen by the sanitizer */
+        struct str_view text = arena_copy(&a, buf_view(&line));
+        char *exact = mem_alloc(text.len + (text.len == 0));
+        memcpy(exact, text.p, text.len);
+        put_result(&fast, json_flatten(sv(exact, text.len), &a, collect_pair, &fast, &of_fast),
+                   of_fast);
+        put_result(&plain, json_flatten_plainly(text, &a, collect_pair, &plain, &of_plain),
+                   of_plain);
+        free(exact);
+        buf_put_u8(&plain.text, 0);
+        expect_text(text, buf_view(&fast.text), plain.text.p);
+    }
+    buf_deinit(&fast.text);
+    buf_deinit(&plain.text);
+}
+
 /* ---- with expressions ---- */
 
 /* `paths` parted by blanks; "-" stands for a missing value, "!" for a fault. */
@@ -235,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_labels_before_a_fault_are_kept_and_text_behind_the_object_is_ignored),
         cmocka_unit_test(test_duplicates_are_emitted_in_document_order),
         cmocka_unit_test(test_the_receiver_can_end_the_walk_before_a_fault),
+        cmocka_unit_test(test_flattening_gives_what_the_simple_way_gives),
         cmocka_unit_test(test_deep_and_long_names_end_with_a_fault_in_bounded_memory),
         cmocka_unit_test(test_paths_lead_to_members_and_elements),
         cmocka_unit_test(test_extracted_values_are_text_of_any_kind),
