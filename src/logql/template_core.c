@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Comparison, containers, printing and conversion. */
 #include "base/tz.h"
+#include "base/utf8.h"
 #include "logql/template_func.h"
 #include "logql/values.h"
+#include "model/labels.h"
 
 static int fail(struct tcall *c, const char *text)
 {
@@ -15,6 +17,12 @@ static int fn_not(struct tcall *c, const struct tvalue *args, size_t n, struct t
     return 0;
 }
 
+/* Months and days of the week are whole numbers too. */
+static enum tkind comparable_kind(const struct tvalue *v)
+{
+    return v->kind == TK_MONTH || v->kind == TK_WEEKDAY ? TK_INT : v->kind;
+}
+
 /* 1 equal, 0 not, < 0 not comparable. */
 static int equal(struct tcall *c, const struct tvalue *a, const struct tvalue *b)
 {
@@ -22,14 +30,12 @@ static int equal(struct tcall *c, const struct tvalue *a, const struct tvalue *b
         return a->kind == TK_NIL || b->kind == TK_NIL ? 0 : fail(c, "non-comparable type");
     if (a->kind == TK_NIL || b->kind == TK_NIL)
         return a->kind == b->kind;
-    if (a->kind != b->kind)
+    if (comparable_kind(a) != comparable_kind(b))
         return fail(c, "incompatible types for comparison");
-    switch (a->kind) {
+    switch (comparable_kind(a)) {
     case TK_BOOL:
         return a->b == b->b;
     case TK_INT:
-    case TK_MONTH:
-    case TK_WEEKDAY:
         return a->i == b->i;
     case TK_FLOAT:
         return a->f == b->f;
@@ -63,9 +69,9 @@ static int fn_ne(struct tcall *c, const struct tvalue *args, size_t n, struct tv
 
 static int less(struct tcall *c, const struct tvalue *a, const struct tvalue *b)
 {
-    if (a->kind != b->kind)
+    if (comparable_kind(a) != comparable_kind(b))
         return fail(c, "incompatible types for comparison");
-    switch (a->kind) {
+    switch (comparable_kind(a)) {
     case TK_INT:
         return a->i < b->i;
     case TK_FLOAT:
@@ -146,13 +152,15 @@ static int index_one(struct tcall *c, const struct tvalue *of, const struct tval
     size_t n = of->kind == TK_LIST ? of->list.n : of->s.len;
     if (key->i < 0 || (uint64_t)key->i >= n)
         return err_set(c->err, ERR_INVALID, "index out of range: %lld", (long long)key->i);
-    *ret = of->kind == TK_LIST ? of->list.v[key->i] : tv_int((unsigned char)of->s.p[key->i]);
+    *ret = of->kind == TK_LIST ? of->list.v[key->i] : tv_octet((uint8_t)of->s.p[key->i]);
     return 0;
 }
 
 static int fn_index(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
     *ret = args[0];
+    if (ret->kind == TK_NIL)
+        return fail(c, "index of untyped nil");
     for (size_t i = 1; i < n; i++) {
         struct tvalue of = *ret;
         int r = index_one(c, &of, &args[i], ret);
@@ -248,8 +256,7 @@ static int fn_printf(struct tcall *c, const struct tvalue *args, size_t n, struc
     return finish(c, &text, ret);
 }
 
-/* As html, js and urlquery read their operands: nil is text. */
-static void sprint_printable(struct buf *out, const struct tvalue *args, size_t n)
+void tv_sprint_printable(struct buf *out, const struct tvalue *args, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         bool text = args[i].kind == TK_STRING || args[i].kind == TK_NIL;
@@ -263,7 +270,7 @@ static int fn_html(struct tcall *c, const struct tvalue *args, size_t n, struct 
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
     struct buf text = BUF_INIT;
-    sprint_printable(&raw, args, n);
+    tv_sprint_printable(&raw, args, n);
     for (size_t i = 0; i < raw.len; i++) {
         switch (raw.p[i]) {
         case '"':
@@ -291,19 +298,35 @@ static int fn_html(struct tcall *c, const struct tvalue *args, size_t n, struct 
     return finish(c, &text, ret);
 }
 
+/* Bytes that are no character stay; characters that cannot be shown are named. */
+static void put_js_rune(struct buf *out, struct str_view bytes, uint32_t c)
+{
+    CLEANUP(buf_deinit) struct buf quoted = BUF_INIT;
+    go_quote(&quoted, bytes);
+    if (quoted.p[1] == '\\')
+        buf_printf(out, "\\u%04X", c);
+    else
+        buf_put(out, bytes);
+}
+
 static int fn_js(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
     struct buf text = BUF_INIT;
-    sprint_printable(&raw, args, n);
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned char b = (unsigned char)raw.p[i];
+    tv_sprint_printable(&raw, args, n);
+    for (struct str_view rest = buf_view(&raw); rest.len;) {
+        uint32_t rune = 0;
+        size_t width = utf8_decode(rest, &rune);
+        unsigned char b = (unsigned char)rest.p[0];
         if (b == '\\' || b == '\'' || b == '"')
             buf_printf(&text, "\\%c", b);
         else if (b < 0x20 || b == '<' || b == '>' || b == '&' || b == '=')
             buf_printf(&text, "\\u%04X", b);
+        else if (width > 1)
+            put_js_rune(&text, sv_sub(rest, 0, width), rune);
         else
             buf_put_u8(&text, b);
+        rest = sv_from(rest, width ? width : 1);
     }
     return finish(c, &text, ret);
 }

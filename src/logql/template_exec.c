@@ -229,7 +229,7 @@ static bool convert(char type, struct tvalue *v)
         if (v->kind == TK_FLOAT && v->literal && fabs(v->f) < 9.2e18 &&
             v->f == (double)(int64_t)v->f)
             *v = tv_int((int64_t)v->f);
-        return v->kind == TK_INT && !v->wide;
+        return v->kind == TK_INT && !v->wide && !v->octet;
     case 'f':
         if (v->kind == TK_INT && v->literal)
             *v = tv_float((double)v->i);
@@ -529,9 +529,7 @@ static int exec_range(struct exec *x, const struct tnode *n, const struct tvalue
 
 static int exec_call(struct exec *x, const struct tnode *n, const struct tvalue *dot)
 {
-    const struct tdefinition *d = x->t->definitions;
-    while (d && !sv_eq(d->name, n->text))
-        d = d->next;
+    const struct tdefinition *d = find_definition(x->t, n->text);
     if (!d)
         return err_set(x->call.err, ERR_INVALID, "template: line: template \"%.*s\" not defined",
                        SV_ARG(n->text));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logql/template_func.h"
+#include "logql/values.h"
 
 const struct tfunc *tfunc_find(struct str_view name)
 {
@@ -31,19 +32,12 @@ struct str_view tv_text(struct arena *a, const struct tvalue *v)
 /* A text as an integer: base prefixes, "3.7" is 3, anything else 0. */
 static int64_t int_of_text(struct str_view s)
 {
-    char copy[64], *end;
-    size_t n = s.len < sizeof copy - 1 ? s.len : sizeof copy - 1;
-    if (s.len == 0 || s.len >= sizeof copy || s.p[0] == ' ')
-        return 0;
-    memcpy(copy, s.p, n);
-    copy[n] = '\0';
-    int64_t v = strtoll(copy, &end, 0);
-    if (*end == '.' && end != copy) {
-        do
-            end++;
-        while (*end >= '0' && *end <= '9');
-    }
-    return *end == '\0' ? v : 0;
+    int64_t v;
+    size_t point = sv_find_byte(s, '.'), digits = point + 1;
+    while (digits < s.len && s.p[digits] >= '0' && s.p[digits] <= '9')
+        digits++;
+    bool decimals = point < s.len && digits == s.len;
+    return tv_integer_of(decimals ? sv_sub(s, 0, point) : s, &v) ? v : 0;
 }
 
 int64_t tv_to_int(const struct tvalue *v)
@@ -64,7 +58,7 @@ int64_t tv_to_int(const struct tvalue *v)
 
 double tv_to_float(const struct tvalue *v)
 {
-    char copy[64], *end;
+    double f;
     switch (v->kind) {
     case TK_BOOL:
         return v->b;
@@ -73,12 +67,7 @@ double tv_to_float(const struct tvalue *v)
     case TK_FLOAT:
         return v->f;
     case TK_STRING:
-        if (v->s.len == 0 || v->s.len >= sizeof copy || v->s.p[0] == ' ')
-            return 0;
-        memcpy(copy, v->s.p, v->s.len);
-        copy[v->s.len] = '\0';
-        double f = strtod(copy, &end);
-        return *end ? 0 : f;
+        return number_parse(v->s, &f, NULL) == 0 ? f : 0;
     default:
         return 0;
     }

@@ -89,30 +89,37 @@ static int fn_add(struct tcall *c, const struct tvalue *args, size_t n, struct t
     return n ? fold_int(c, args, n, add_int, ret) : 0;
 }
 
-/* The shortest decimal of f, read with more digits than a double has. */
-static long double decimal_of(double f)
+/* The shortest decimal of f, read with more digits than a double has; it knows no -0. */
+static int decimal_of(struct tcall *c, const struct tvalue *v, long double *ret)
 {
     char text[40];
+    double f = tv_to_float(v);
+    if (!isfinite(f))
+        return err_set(c->err, ERR_INVALID, "cannot create a decimal from %s",
+                       isnan(f) ? "NaN" : "Inf");
     for (int precision = 15; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*g", precision, f);
         if (strtod(text, NULL) == f)
             break;
     }
-    return strtold(text, NULL);
+    *ret = f == 0 ? 0 : strtold(text, NULL);
+    return 0;
 }
 
 typedef int float_fn(struct tcall *c, long double a, long double b, long double *ret);
 
-static int fold_float(struct tcall *c, const struct tvalue *args, size_t n, float_fn *fn,
-                      struct tvalue *ret)
+static int fold_decimal(struct tcall *c, const struct tvalue *args, size_t n, float_fn *fn,
+                        struct tvalue *ret)
 {
-    long double v = decimal_of(tv_to_float(&args[0]));
-    for (size_t i = 1; i < n; i++) {
-        int r = fn(c, v, decimal_of(tv_to_float(&args[i])), &v);
+    long double v = 0, operand;
+    for (size_t i = 0; i < n; i++) {
+        int r = decimal_of(c, &args[i], i ? &operand : &v);
+        if (r == 0 && i)
+            r = fn(c, v, operand, &v);
         if (r < 0)
             return r;
     }
-    *ret = tv_float((double)v);
+    *ret = tv_float(v == 0 ? 0 : (double)v);
     return 0;
 }
 
@@ -144,29 +151,41 @@ static int divf_float(struct tcall *c, long double a, long double b, long double
     return 0;
 }
 
-static int maxf_float(struct tcall *c, long double a, long double b, long double *ret)
-{
-    *ret = a > b ? a : b;
-    return 0;
-}
-
-static int minf_float(struct tcall *c, long double a, long double b, long double *ret)
-{
-    *ret = a < b ? a : b;
-    return 0;
-}
-
-#define FLOAT_FUNC(name)                                                                           \
+#define DECIMAL_FUNC(name)                                                                         \
     static int fn_##name(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret) \
     {                                                                                              \
-        return fold_float(c, args, n, name##_float, ret);                                          \
+        return fold_decimal(c, args, n, name##_float, ret);                                        \
     }
-FLOAT_FUNC(addf)
-FLOAT_FUNC(subf)
-FLOAT_FUNC(mulf)
-FLOAT_FUNC(divf)
-FLOAT_FUNC(maxf)
-FLOAT_FUNC(minf)
+DECIMAL_FUNC(addf)
+DECIMAL_FUNC(subf)
+DECIMAL_FUNC(mulf)
+DECIMAL_FUNC(divf)
+
+/* NaN spreads, +0 is more than -0; an infinity of the wanted sign wins even so. */
+static double larger(double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return (isinf(a) && a > 0) || (isinf(b) && b > 0) ? INFINITY : NAN;
+    return a > b || (a == b && signbit(b)) ? a : b;
+}
+
+static int fn_maxf(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
+{
+    double f = tv_to_float(&args[0]);
+    for (size_t i = 1; i < n; i++)
+        f = larger(f, tv_to_float(&args[i]));
+    *ret = tv_float(f);
+    return 0;
+}
+
+static int fn_minf(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
+{
+    double f = tv_to_float(&args[0]);
+    for (size_t i = 1; i < n; i++)
+        f = -larger(-f, -tv_to_float(&args[i]));
+    *ret = tv_float(f);
+    return 0;
+}
 
 static int fn_ceil(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {

@@ -175,8 +175,7 @@ static bool underscores_fit(struct str_view digits, bool prefixed)
     return before != '_';
 }
 
-/* Go's integer literals; false when it is none or does not fit. */
-static bool integer_of(struct str_view text, int64_t *ret)
+bool tv_integer_of(struct str_view text, int64_t *ret)
 {
     bool negative = text.len && text.p[0] == '-';
     struct str_view s =
@@ -211,7 +210,7 @@ static int number_of(struct ttoken *t, struct tvalue *ret, struct err *err)
 {
     int64_t i;
     double f;
-    if (integer_of(t->text, &i)) {
+    if (tv_integer_of(t->text, &i)) {
         *ret = tv_int(i);
     } else if (number_parse(t->text, &f, NULL) == 0) {
         bool whole = true;
@@ -521,6 +520,16 @@ static int expect_close(struct parser *p, const char *where, struct err *err)
 static int parse_branch(struct parser *p, enum tnode_kind kind, const char *word,
                         struct tnode **ret, struct err *err);
 
+/* An {{else}} that has no place; that it is not even closed is told first. */
+static int misplaced_else(struct parser *p, uint32_t line, const char *text, struct err *err)
+{
+    skip_blank(p);
+    struct ttoken *t = peek(p);
+    bool again = t->kind == TT_IDENT && sv_eq(t->text, SV("if"));
+    int r = again ? 0 : expect_close(p, "else", err);
+    return r < 0 ? r : terr(err, line ? line : last_line(p), "%s", text);
+}
+
 /* After {{else: another if or with, or }} and a list. */
 static int parse_else(struct parser *p, struct tnode *n, const char *word, struct err *err)
 {
@@ -538,7 +547,7 @@ static int parse_else(struct parser *p, struct tnode *n, const char *word, struc
     if (r == 0)
         r = parse_list(p, &n->otherwise, &stop, err);
     if (r == 0 && stop != STOP_END)
-        r = terr(err, last_line(p), "expected end; found {{else}}");
+        r = misplaced_else(p, 0, "expected end; found {{else}}", err);
     return r;
 }
 
@@ -586,13 +595,19 @@ static bool is_empty(const struct tnode *n)
     return true;
 }
 
+struct tdefinition *find_definition(const struct template *t, struct str_view name)
+{
+    struct tdefinition *d = t->definitions;
+    while (d && !sv_eq(d->name, name))
+        d = d->next;
+    return d;
+}
+
 /* A name is defined once, unless one of the definitions is empty. */
 static int add_definition(struct parser *p, struct str_view name, struct tnode *body,
                           struct err *err)
 {
-    struct tdefinition *d = p->t->definitions;
-    while (d && !sv_eq(d->name, name))
-        d = d->next;
+    struct tdefinition *d = find_definition(p->t, name);
     if (d && !is_empty(d->body) && !is_empty(body))
         return terr(err, p->tokens[p->at - 1].line,
                     "template: multiple definition of template \"%.*s\"",
@@ -628,9 +643,12 @@ static int parse_definition_body(struct parser *p, struct str_view name, const c
     p->n_vars = outer.n_vars;
     p->cap_vars = outer.cap_vars;
     p->range_depth = outer.range_depth;
+    bool is_block = where[0] == 'b';
     if (r == 0 && stop != STOP_END)
-        r = terr(err, where[0] == 'b' ? header_line : last_line(p), "unexpected {{else}} in %s",
-                 where);
+        r = misplaced_else(p, is_block ? header_line : 0,
+                           is_block ? "unexpected {{else}} in block clause"
+                                    : "unexpected {{else}} in define clause",
+                           err);
     return r < 0 ? r : add_definition(p, name, body, err);
 }
 
@@ -774,9 +792,10 @@ static int parse_top(struct parser *p, struct tnode **at, struct err *err)
     while (peek(p)->kind != TT_END) {
         enum stop stop = STOP_EOF;
         int r = take_define(p) ? parse_define(p, err) : parse_node(p, at, &stop, err);
-        if (r == 0 && stop != STOP_EOF)
-            r = terr(err, last_line(p),
-                     stop == STOP_END ? "unexpected {{end}}" : "unexpected {{else}}");
+        if (r == 0 && stop == STOP_ELSE)
+            r = misplaced_else(p, 0, "unexpected {{else}}", err);
+        else if (r == 0 && stop == STOP_END)
+            r = terr(err, last_line(p), "unexpected {{end}}");
         if (r < 0)
             return r;
         if (*at)
@@ -792,12 +811,17 @@ int template_parse(struct arena *a, struct str_view text, struct template **ret,
     t->text = text;
     p.tokens = ttokens_of(a, text);
     declare(&p, SV("$"));
-    int r = parse_top(&p, &t->body, err);
+    struct tnode *body = NULL;
+    int r = parse_top(&p, &body, err);
     free(p.vars);
-    t->bare_field = t->body && !t->body->next && t->body->field.len;
     if (r == 0)
-        *ret = t;
-    return r;
+        r = add_definition(&p, SV("line"), body, err);
+    if (r < 0)
+        return r;
+    t->body = find_definition(t, SV("line"))->body;
+    t->bare_field = t->body && !t->body->next && t->body->field.len;
+    *ret = t;
+    return 0;
 }
 
 /* --- which labels are read --- */
@@ -845,7 +869,6 @@ bool template_fields(const struct template *t, void (*fn)(void *ctx, struct str_
                      void *ctx)
 {
     struct fields_walk w = {.fn = fn, .ctx = ctx};
-    walk_nodes(&w, t->body);
     for (const struct tdefinition *d = t->definitions; d; d = d->next)
         walk_nodes(&w, d->body);
     return !w.all;

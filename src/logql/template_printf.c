@@ -1,473 +1,384 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Go's Sprintf for the verbs that templates use.  A wrong operand prints in place, as in Go:
- * `%!d(string=a)`, `%!d(MISSING)`, `%!(EXTRA int=1)`; lists and maps format their elements. */
-#include <math.h>
-#include <stdio.h>
-
+/* Go's Sprintf.  What does not fit prints in place, as in Go: `%!d(string=a)`, `%!d(MISSING)`,
+ * `%!d(BADINDEX)`, `%!(BADWIDTH)`, `%!(EXTRA int=1)`; lists and maps format their elements. */
 #include "base/utf8.h"
+#include "logql/template_fmt.h"
 #include "logql/template_value.h"
-#include "model/labels.h"
 
-enum { MOST_WIDTH = 1000000 };
+enum { MOST_NUMBER = 1000000 }; /* of a width, precision or index: Go takes no larger ones */
 
-struct spec {
-    bool minus, plus, zero, space, sharp;
-    int width, precision; /* -1: none */
-    uint32_t verb;
-};
+/* --- any value under one verb --- */
 
-static size_t runes(struct str_view s)
-{
-    size_t n = 0;
-    while (s.len) {
-        uint32_t c;
-        size_t step = utf8_decode(s, &c);
-        s = sv_from(s, step ? step : 1);
-        n++;
-    }
-    return n;
-}
-
-static void pad(struct buf *out, const struct spec *sp, struct str_view text)
-{
-    size_t n = runes(text), width = sp->width > 0 ? (size_t)sp->width : 0;
-    size_t missing = width > n ? width - n : 0;
-    if (sp->minus) {
-        buf_put(out, text);
-        buf_fill(out, ' ', missing);
-        return;
-    }
-    buf_fill(out, sp->zero ? '0' : ' ', missing);
-    buf_put(out, text);
-}
-
-/* Zeros stand between the sign and the digits. */
-static void pad_number(struct buf *out, const struct spec *sp, struct str_view text)
-{
-    if (sp->zero && sp->width > 0 && text.len && (text.p[0] == '-' || text.p[0] == '+')) {
-        struct spec rest = *sp;
-        rest.width--;
-        buf_put_u8(out, (uint8_t)text.p[0]);
-        pad(out, &rest, sv_from(text, 1));
-        return;
-    }
-    pad(out, sp, text);
-}
-
-static int take_int(struct str_view *s)
-{
-    int v = -1;
-    while (s->len && s->p[0] >= '0' && s->p[0] <= '9') {
-        v = (v < 0 ? 0 : v) * 10 + (s->p[0] - '0');
-        if (v > MOST_WIDTH)
-            v = MOST_WIDTH + 1;
-        *s = sv_from(*s, 1);
-    }
-    return v;
-}
-
-static struct spec take_spec(struct str_view *s)
-{
-    struct spec sp = {.width = -1, .precision = -1};
-    for (; s->len; *s = sv_from(*s, 1)) {
-        char c = s->p[0];
-        if (c == '-')
-            sp.minus = true;
-        else if (c == '+')
-            sp.plus = true;
-        else if (c == '0')
-            sp.zero = true;
-        else if (c == ' ')
-            sp.space = true;
-        else if (c == '#')
-            sp.sharp = true;
-        else
-            break;
-    }
-    sp.zero &= !sp.minus;
-    sp.width = take_int(s);
-    if (s->len && s->p[0] == '.') {
-        *s = sv_from(*s, 1);
-        sp.precision = take_int(s);
-        if (sp.precision < 0)
-            sp.precision = 0;
-    }
-    size_t n = utf8_decode(*s, &sp.verb);
-    if (!n && s->len) {
-        n = 1;
-        sp.verb = UTF8_REPLACEMENT;
-    }
-    *s = sv_from(*s, n);
-    sp.plus &= sp.verb != 'v'; /* %+v asks for the names of fields, not for a sign */
-    return sp;
-}
-
-/* ---- whole numbers ---- */
-
-static void put_digits(struct buf *out, uint64_t v, unsigned base, bool upper)
-{
-    char text[64];
-    size_t at = sizeof text;
-    do {
-        text[--at] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[v % base];
-        v /= base;
-    } while (v);
-    buf_put(out, sv(text + at, sizeof text - at));
-}
-
-/* Sign, prefix, zeros up to the precision (or the width, with the flag 0), digits. */
-static void put_integer(struct buf *out, const struct spec *sp, int64_t i, unsigned base)
-{
-    CLEANUP(buf_deinit) struct buf digits = BUF_INIT, text = BUF_INIT;
-    bool negative = i < 0;
-    int wanted = sp->precision;
-    if (wanted < 0 && sp->zero && sp->width > 0)
-        wanted = sp->width - (negative || sp->plus || sp->space);
-    if (wanted != 0 || i != 0)
-        put_digits(&digits, negative ? 0 - (uint64_t)i : (uint64_t)i, base, sp->verb == 'X');
-    struct spec plain = *sp;
-    plain.zero = false;
-    if (sp->precision == 0 && i == 0) {
-        pad(out, &plain, SV_EMPTY);
-        return;
-    }
-    if (negative || sp->plus || sp->space)
-        buf_put_u8(&text, negative ? '-' : sp->plus ? '+' : ' ');
-    if (sp->sharp && (base == 16 || base == 2))
-        buf_put(&text, base == 2 ? SV("0b") : sp->verb == 'X' ? SV("0X") : SV("0x"));
-    if (sp->verb == 'O')
-        buf_put(&text, SV("0o"));
-    if (wanted > (int)digits.len)
-        buf_fill(&text, '0', (size_t)wanted - digits.len);
-    else if (sp->sharp && base == 8 && digits.p[0] != '0')
-        buf_put_u8(&text, '0');
-    buf_put(&text, buf_view(&digits));
-    pad(out, &plain, buf_view(&text));
-}
-
-static void put_character(struct buf *out, const struct spec *sp, int64_t i)
-{
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-    uint32_t c = i < 0 || i > 0x10ffff ? UTF8_REPLACEMENT : (uint32_t)i;
-    if (sp->verb == 'c') {
-        utf8_put(&text, c);
-    } else if (sp->verb == 'q') {
-        CLEANUP(buf_deinit) struct buf rune = BUF_INIT, quoted = BUF_INIT;
-        utf8_put(&rune, c);
-        go_quote(&quoted, buf_view(&rune));
-        struct str_view inside = sv_sub(buf_view(&quoted), 1, quoted.len - 2);
-        inside = c == '"' ? SV("\"") : c == '\'' ? SV("\\'") : inside;
-        buf_printf(&text, "'%.*s'", SV_ARG(inside));
-    } else {
-        buf_printf(&text, "U+%04llX", (unsigned long long)i);
-    }
-    struct spec plain = *sp;
-    plain.zero &= sp->verb != 'U';
-    pad(out, &plain, buf_view(&text));
-}
-
-static bool format_integer(struct buf *out, const struct spec *sp, int64_t i)
-{
-    switch (sp->verb) {
-    case 'v':
-    case 'd':
-        put_integer(out, sp, i, 10);
-        return true;
-    case 'x':
-    case 'X':
-        put_integer(out, sp, i, 16);
-        return true;
-    case 'o':
-    case 'O':
-        put_integer(out, sp, i, 8);
-        return true;
-    case 'b':
-        put_integer(out, sp, i, 2);
-        return true;
-    case 'c':
-    case 'q':
-    case 'U':
-        put_character(out, sp, i);
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* ---- floats ---- */
-
-/* 0x1.8p+00: as C's %a, but two digits of exponent at least. */
-static void put_hex_float(struct buf *out, double f, const struct spec *sp)
-{
-    char text[64];
-    bool upper = sp->verb == 'X';
-    int precision = sp->precision > 20 ? 20 : sp->precision;
-    int n = precision < 0 ? snprintf(text, sizeof text, upper ? "%A" : "%a", f)
-                          : snprintf(text, sizeof text, upper ? "%.*A" : "%.*a", precision, f);
-    buf_put(out, sv(text, (size_t)n));
-    if (n > 2 && (text[n - 2] == '+' || text[n - 2] == '-')) {
-        out->p[out->len - 1] = '0';
-        buf_put_u8(out, (uint8_t)text[n - 1]);
-    }
-}
-
-static bool format_float(struct buf *out, const struct spec *sp, double f)
-{
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-    if (sp->verb == 0 || sp->verb > 127 || !strchr("vbeEfFgGxX", (int)sp->verb))
-        return false;
-    bool special = !isfinite(f);
-    if (!signbit(f) && (sp->plus || sp->space) && !isnan(f))
-        buf_put_u8(&text, sp->plus ? '+' : ' ');
-    char verb = sp->verb == 'v' ? 'g' : sp->verb == 'F' ? 'f' : (char)sp->verb;
-    if (special && isinf(f) && !signbit(f) && !text.len)
-        buf_put(&text, SV("+Inf"));
-    else if (special)
-        buf_put(&text, isnan(f) ? SV("NaN") : signbit(f) ? SV("-Inf") : SV("Inf"));
-    else if (verb == 'x' || verb == 'X')
-        put_hex_float(&text, f, sp);
-    else if (verb == 'b') {
-        int exponent;
-        double m = frexp(f, &exponent);
-        buf_printf(&text, "%lldp%+d", (long long)ldexp(m, 53), exponent - 53);
-    } else {
-        tv_put_float(&text, f, verb, sp->precision);
-    }
-    struct spec plain = *sp;
-    plain.zero &= !special;
-    pad_number(out, &plain, buf_view(&text));
-    return true;
-}
-
-/* ---- text ---- */
-
-/* The first `n` runes; all of them when n < 0. */
-static struct str_view first_runes(struct str_view s, int n)
-{
-    struct str_view rest = s;
-    if (n < 0)
-        return s;
-    for (int i = 0; i < n && rest.len; i++) {
-        uint32_t c;
-        size_t step = utf8_decode(rest, &c);
-        rest = sv_from(rest, step ? step : 1);
-    }
-    return sv(s.p, s.len - rest.len);
-}
-
-static void put_hex_bytes(struct buf *text, const struct spec *sp, struct str_view s)
-{
-    size_t n = sp->precision >= 0 && (size_t)sp->precision < s.len ? (size_t)sp->precision : s.len;
-    bool upper = sp->verb == 'X';
-    for (size_t i = 0; i < n; i++) {
-        if (i && sp->space)
-            buf_put_u8(text, ' ');
-        if (sp->sharp && (i == 0 || sp->space))
-            buf_put(text, upper ? SV("0X") : SV("0x"));
-        buf_printf(text, upper ? "%02X" : "%02x", (unsigned char)s.p[i]);
-    }
-}
-
-static bool format_string(struct buf *out, const struct spec *sp, struct str_view s)
-{
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-    struct str_view cut = first_runes(s, sp->precision);
-    switch (sp->verb) {
-    case 's':
-    case 'v':
-        pad(out, sp, cut);
-        return true;
-    case 'q':
-        if (sp->sharp && sv_find_byte(cut, '`') == cut.len)
-            buf_printf(&text, "`%.*s`", SV_ARG(cut));
-        else
-            go_quote(&text, cut);
-        pad(out, sp, buf_view(&text));
-        return true;
-    case 'x':
-    case 'X':
-        put_hex_bytes(&text, sp, s);
-        pad(out, sp, buf_view(&text));
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* ---- any value ---- */
-
-static void format_value(struct buf *out, const struct spec *sp, const struct tvalue *v,
-                         bool inside);
+static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v,
+                      bool inside);
 
 /* "%!d(string=a)"; the value is printed with the flags that were given. */
-static void put_bad_verb(struct buf *out, const struct spec *sp, const struct tvalue *v)
+static void put_bad_verb(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v)
 {
-    buf_put(out, SV("%!"));
-    utf8_put(out, sp->verb);
-    buf_put_u8(out, '(');
+    buf_put(out->text, SV("%!"));
+    utf8_put(out->text, sp->verb);
+    buf_put_u8(out->text, '(');
     if (v->kind == TK_NIL) {
-        buf_put(out, SV("<nil>"));
+        buf_put(out->text, SV("<nil>"));
     } else {
-        struct spec plain = *sp;
+        struct fmt_spec plain = *sp;
+        struct tvalue number = *v;
         plain.verb = 'v';
-        buf_printf(out, "%s=", tv_type_name(v));
-        format_value(out, &plain, v, false);
+        if (v->kind == TK_MONTH || v->kind == TK_WEEKDAY)
+            number.kind = TK_INT; /* an error never asks a value for its name */
+        buf_printf(out->text, "%s=", tv_type_name(v));
+        put_value(out, &plain, &number, false);
     }
-    buf_put_u8(out, ')');
+    buf_put_u8(out->text, ')');
 }
 
-static void format_list(struct buf *out, const struct spec *sp, const struct tvalue *v)
+/* [a b], map[k:v]; in Go's own syntax for %#v. */
+static void put_elements(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v)
 {
-    buf_put(out, v->kind == TK_MAP ? SV("map[") : SV("["));
-    size_t n = v->kind == TK_MAP ? v->map.n : v->list.n;
-    for (size_t i = 0; i < n; i++) {
+    bool is_map = v->kind == TK_MAP;
+    if (sp->sharp_v)
+        buf_printf(out->text, "%s{", tv_type_name(v));
+    else
+        buf_put(out->text, is_map ? SV("map[") : SV("["));
+    size_t n = is_map ? v->map.n : v->list.n;
+    for (size_t i = 0; i < n && !out->over; i++) {
         if (i)
-            buf_put_u8(out, ' ');
-        if (v->kind == TK_MAP) {
+            buf_put(out->text, sp->sharp_v ? SV(", ") : SV(" "));
+        if (is_map) {
             struct tvalue key = tv_string(v->map.v[i].key);
-            format_value(out, sp, &key, true);
-            buf_put_u8(out, ':');
+            put_value(out, sp, &key, true);
+            buf_put_u8(out->text, ':');
         }
-        format_value(out, sp, v->kind == TK_MAP ? &v->map.v[i].value : &v->list.v[i], true);
+        put_value(out, sp, is_map ? &v->map.v[i].value : &v->list.v[i], true);
     }
-    buf_put_u8(out, ']');
+    buf_put_u8(out->text, sp->sharp_v ? '}' : ']');
+}
+
+/* time.Date(2023, time.November, 14, 22, 13, 20, 123456789, time.UTC) */
+static void put_time_in_go(struct buf *out, struct gotime t)
+{
+    struct gotime_civil c = gotime_civil(t);
+    buf_printf(out, "time.Date(%lld, time.%s, %d, %d, %d, %d, %d, ", (long long)c.year,
+               GOTIME_MONTHS[c.month - 1], c.day, c.hour, c.minute, c.second, (int)t.nsec);
+    if (strcmp(t.zone, "UTC") == 0)
+        buf_put(out, SV("time.UTC)"));
+    else
+        buf_printf(out, "time.Location(\"%s\"))", t.zone);
 }
 
 /* A time is a text where a text is wanted. */
-static bool format_time(struct buf *out, const struct spec *sp, const struct tvalue *v)
+static bool put_time(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-    tv_print(&text, v);
-    return format_string(out, sp, buf_view(&text));
+    struct fmt_spec plain = *sp;
+    if (sp->sharp_v) {
+        put_time_in_go(&text, v->t);
+        plain.verb = 's';
+    } else {
+        tv_print(&text, v);
+    }
+    return fmt_string(out, &plain, buf_view(&text));
 }
 
-static void format_value(struct buf *out, const struct spec *sp, const struct tvalue *v,
-                         bool inside)
+/* A month is its name where a text is wanted, else its number. */
+static bool put_named(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v)
 {
-    bool ok = true;
-    if (sp->verb == 'T' && !inside) {
-        struct spec text = *sp;
-        text.verb = 's';
-        format_string(out, &text, sv_of(v->kind == TK_NIL ? "<nil>" : tv_type_name(v)));
-        return;
-    }
+    bool named = !sp->sharp_v && sp->verb && sp->verb < 128 && strchr("vsqxX", (int)sp->verb);
+    return named ? fmt_string(out, sp, sv_of(tv_name(v))) : fmt_integer(out, sp, v->i);
+}
+
+/* Nil has no type: inside of a list it prints alike for each verb. */
+static bool put_nil(struct fmt_out *out, const struct fmt_spec *sp, bool inside)
+{
+    if (inside)
+        buf_put(out->text, sp->sharp_v ? SV("interface {}(nil)") : SV("<nil>"));
+    else if (sp->verb == 'v' || sp->verb == 'T')
+        fmt_pad(out, sp, SV("<nil>"));
+    else
+        return false;
+    return true;
+}
+
+/* The address of a list or map; ours says nothing about our memory. */
+static bool put_address(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v)
+{
+    enum { NOWHERE = 0x10000 };
+    struct fmt_spec hex = *sp;
+    hex.verb = 'x';
+    hex.sharp = !sp->sharp;
+    return v->kind >= TK_LIST && fmt_integer(out, &hex, NOWHERE);
+}
+
+static bool put_of_kind(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v,
+                        bool inside)
+{
     switch (v->kind) {
     case TK_NIL:
-        ok = inside || sp->verb == 'v';
-        if (ok && inside)
-            buf_put(out, SV("<nil>"));
-        else if (ok)
-            pad(out, sp, SV("<nil>"));
-        break;
+        return put_nil(out, sp, inside);
     case TK_BOOL:
-        ok = sp->verb == 't' || sp->verb == 'v';
-        if (ok)
-            pad(out, sp, v->b ? SV("true") : SV("false"));
-        break;
+        if (sp->verb != 't' && sp->verb != 'v')
+            return false;
+        fmt_pad(out, sp, v->b ? SV("true") : SV("false"));
+        return true;
     case TK_INT:
-        ok = format_integer(out, sp, v->i);
-        break;
+        return v->octet ? fmt_octet(out, sp, (uint8_t)v->i) : fmt_integer(out, sp, v->i);
     case TK_FLOAT:
-        ok = format_float(out, sp, v->f);
-        break;
+        return fmt_float(out, sp, v->f);
     case TK_STRING:
-        ok = format_string(out, sp, v->s);
-        break;
+        return fmt_string(out, sp, v->s);
     case TK_TIME:
-        ok = format_time(out, sp, v);
-        break;
+        return put_time(out, sp, v);
     case TK_MONTH:
     case TK_WEEKDAY:
-        ok = sp->verb && strchr("vsqxX", (int)sp->verb) ? format_string(out, sp, sv_of(tv_name(v)))
-                                                        : format_integer(out, sp, v->i);
-        break;
+        return put_named(out, sp, v);
     case TK_LIST:
     case TK_MAP:
-        format_list(out, sp, v);
-        break;
+        if (sp->verb == 'w') /* Go refuses it before it looks inside */
+            return false;
+        put_elements(out, sp, v);
+        return true;
+    }
+    return false;
+}
+
+static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v,
+                      bool inside)
+{
+    bool ok;
+    if (sp->verb == 'T' && !inside && v->kind != TK_NIL) {
+        struct fmt_spec text = *sp;
+        text.verb = 's';
+        ok = fmt_string(out, &text, sv_of(tv_type_name(v)));
+    } else if (sp->verb == 'p' && !inside) {
+        ok = put_address(out, sp, v);
+    } else {
+        ok = put_of_kind(out, sp, v, inside);
     }
     if (!ok)
         put_bad_verb(out, sp, v);
 }
 
-static int too_long(struct err *err, size_t max_bytes)
+/* --- the format --- */
+
+struct printer {
+    struct fmt_out out;
+    struct str_view format; /* what is left of it */
+    const struct tvalue *args;
+    size_t n_args, at; /* the next one */
+    bool reordered;    /* an index was written somewhere: leftovers are no fault */
+    bool good_index;   /* of the verb in hand */
+    bool after_index;  /* an index was read and not used yet */
+};
+
+static bool next_is(const struct printer *p, char c)
 {
-    return err_set(err, ERR_OVER_BUDGET, "printf: the text would exceed %zu bytes", max_bytes);
+    return p->format.len && p->format.p[0] == c;
 }
 
-/* How many values a list holds, itself and those inside included. */
-static size_t n_values(const struct tvalue *v)
+static void advance(struct printer *p, size_t n)
 {
-    size_t n = 1;
-    for (size_t i = 0; v->kind == TK_LIST && i < v->list.n; i++)
-        n += n_values(&v->list.v[i]);
-    for (size_t i = 0; v->kind == TK_MAP && i < v->map.n; i++)
-        n += 1 + n_values(&v->map.v[i].value);
-    return n;
+    p->format = sv_from(p->format, n);
 }
 
-static void put_extra(struct buf *out, const struct tvalue *args, size_t n)
+/* Digits; of a number that is too large the whole format is used up.  False: there was none. */
+static bool take_number(struct printer *p, int *ret)
 {
-    buf_put(out, SV("%!(EXTRA "));
-    for (size_t i = 0; i < n; i++) {
-        struct spec plain = {.width = -1, .precision = -1, .verb = 'v'};
-        if (i)
-            buf_put(out, SV(", "));
-        if (args[i].kind != TK_NIL)
-            buf_printf(out, "%s=", tv_type_name(&args[i]));
-        format_value(out, &plain, &args[i], false);
+    bool any = false;
+    *ret = 0;
+    while (p->format.len && p->format.p[0] >= '0' && p->format.p[0] <= '9') {
+        if (*ret > MOST_NUMBER) {
+            *ret = 0;
+            advance(p, p->format.len);
+            return false;
+        }
+        *ret = *ret * 10 + (p->format.p[0] - '0');
+        any = true;
+        advance(p, 1);
     }
-    buf_put_u8(out, ')');
+    return any;
 }
 
-/* One verb; `format` stands behind its %. */
-static int put_verb(struct buf *out, struct str_view *format, const struct tvalue *arg, size_t room,
-                    bool *ret_used)
+/* [3], counted from 1. */
+static void take_index(struct printer *p)
 {
-    *ret_used = false;
-    if (format->len == 0) {
-        buf_put(out, SV("%!(NOVERB)"));
-        return 0;
+    p->after_index = false;
+    if (!next_is(p, '['))
+        return;
+    p->reordered = true;
+    size_t close = sv_find_byte(p->format, ']');
+    if (close == p->format.len || p->format.len < 3) {
+        p->good_index = false;
+        advance(p, 1);
+        return;
     }
-    struct spec sp = take_spec(format);
-    size_t wide = (size_t)(sp.width > sp.precision ? sp.width : sp.precision);
-    if (sp.width > MOST_WIDTH || sp.precision > MOST_WIDTH ||
-        ((sp.width > 0 || sp.precision > 0) && wide * (arg ? n_values(arg) : 1) > room))
-        return 1;
-    if (sp.verb == '%') {
-        buf_put_u8(out, '%');
-    } else if (sp.verb == 0 && format->len == 0) {
-        buf_put(out, SV("%!(NOVERB)"));
-    } else if (!arg) {
-        buf_put(out, SV("%!"));
-        utf8_put(out, sp.verb);
-        buf_put(out, SV("(MISSING)"));
-    } else {
-        *ret_used = true;
-        format_value(out, &sp, arg, false);
+    int index;
+    struct printer inside = {.format = sv_sub(p->format, 1, close - 1)};
+    bool is_number = take_number(&inside, &index) && inside.format.len == 0;
+    advance(p, close + 1);
+    p->after_index = is_number;
+    if (is_number && index >= 1 && (size_t)index <= p->n_args)
+        p->at = (size_t)index - 1;
+    else
+        p->good_index = false;
+}
+
+/* The value of a star; false when the next operand is none that can be one. */
+static bool take_star(struct printer *p, int *ret)
+{
+    advance(p, 1);
+    p->after_index = false;
+    *ret = 0;
+    if (p->at >= p->n_args)
+        return false;
+    const struct tvalue *v = &p->args[p->at++];
+    bool whole = v->kind == TK_INT || v->kind == TK_MONTH || v->kind == TK_WEEKDAY;
+    if (!whole || v->i > MOST_NUMBER || v->i < -MOST_NUMBER)
+        return false;
+    *ret = (int)v->i;
+    return true;
+}
+
+static void take_flags(struct printer *p, struct fmt_spec *sp)
+{
+    for (; p->format.len; advance(p, 1)) {
+        switch (p->format.p[0]) {
+        case '-':
+            sp->minus = true;
+            break;
+        case '+':
+            sp->plus = true;
+            break;
+        case '0':
+            sp->zero = true;
+            break;
+        case ' ':
+            sp->space = true;
+            break;
+        case '#':
+            sp->sharp = true;
+            break;
+        default:
+            sp->zero &= !sp->minus;
+            return;
+        }
     }
-    return 0;
+}
+
+static void take_width(struct printer *p, struct fmt_spec *sp)
+{
+    take_index(p);
+    if (!next_is(p, '*')) {
+        sp->has_width = take_number(p, &sp->width);
+        p->good_index &= !(p->after_index && sp->has_width); /* %[3]2d */
+        return;
+    }
+    sp->has_width = take_star(p, &sp->width);
+    if (!sp->has_width)
+        buf_put(p->out.text, SV("%!(BADWIDTH)"));
+    if (sp->width < 0) {
+        sp->width = -sp->width;
+        sp->minus = true;
+        sp->zero = false;
+    }
+}
+
+static void take_precision(struct printer *p, struct fmt_spec *sp)
+{
+    if (!next_is(p, '.'))
+        return;
+    advance(p, 1);
+    p->good_index &= !p->after_index; /* %[3].2d */
+    take_index(p);
+    if (!next_is(p, '*')) {
+        take_number(p, &sp->precision);
+        sp->has_precision = true;
+        return;
+    }
+    sp->has_precision = take_star(p, &sp->precision) && sp->precision >= 0;
+    if (!sp->has_precision) {
+        sp->precision = 0;
+        buf_put(p->out.text, SV("%!(BADPREC)"));
+    }
+}
+
+/* False: the format ends before the verb. */
+static bool take_verb(struct printer *p, struct fmt_spec *sp)
+{
+    if (!p->after_index)
+        take_index(p);
+    if (p->format.len == 0)
+        return false;
+    size_t n = utf8_decode(p->format, &sp->verb);
+    if (n == 0)
+        sp->verb = UTF8_REPLACEMENT;
+    advance(p, n ? n : 1);
+    if (sp->verb == 'v') {
+        sp->plus_v = sp->plus;
+        sp->sharp_v = sp->sharp;
+        sp->plus = sp->sharp = false;
+    }
+    return true;
+}
+
+static void put_fault(struct printer *p, const struct fmt_spec *sp, const char *what)
+{
+    buf_put(p->out.text, SV("%!"));
+    utf8_put(p->out.text, sp->verb);
+    buf_printf(p->out.text, "(%s)", what);
+}
+
+/* From behind the % to behind its verb. */
+static void put_directive(struct printer *p)
+{
+    struct fmt_spec sp = {.verb = 0};
+    p->good_index = true;
+    p->after_index = false;
+    take_flags(p, &sp);
+    take_width(p, &sp);
+    take_precision(p, &sp);
+    if (!take_verb(p, &sp))
+        buf_put(p->out.text, SV("%!(NOVERB)"));
+    else if (sp.verb == '%')
+        buf_put_u8(p->out.text, '%');
+    else if (!p->good_index)
+        put_fault(p, &sp, "BADINDEX");
+    else if (p->at >= p->n_args)
+        put_fault(p, &sp, "MISSING");
+    else
+        put_value(&p->out, &sp, &p->args[p->at++], false);
+}
+
+static void put_extra(struct printer *p)
+{
+    struct fmt_spec plain = {.verb = 'v'};
+    buf_put(p->out.text, SV("%!(EXTRA "));
+    for (size_t i = p->at; i < p->n_args; i++) {
+        if (i > p->at)
+            buf_put(p->out.text, SV(", "));
+        if (p->args[i].kind != TK_NIL)
+            buf_printf(p->out.text, "%s=", tv_type_name(&p->args[i]));
+        put_value(&p->out, &plain, &p->args[i], false);
+    }
+    buf_put_u8(p->out.text, ')');
 }
 
 int tv_printf(struct buf *out, struct str_view format, const struct tvalue *args, size_t n,
               size_t max_bytes, struct err *err)
 {
-    size_t base = out->len, used = 0;
-    while (format.len) {
-        size_t text = sv_find_byte(format, '%');
-        buf_put(out, sv_sub(format, 0, text));
-        format = sv_from(format, text);
-        if (!format.len)
+    struct printer p = {
+        .out = {out, out->len + max_bytes}, .format = format, .args = args, .n_args = n};
+    while (p.format.len && fmt_fits(&p.out, 0)) {
+        size_t text = sv_find_byte(p.format, '%');
+        buf_put(out, sv_sub(p.format, 0, text));
+        advance(&p, text);
+        if (!p.format.len)
             break;
-        format = sv_from(format, 1);
-        bool took;
-        size_t had = out->len - base;
-        if (had > max_bytes ||
-            put_verb(out, &format, used < n ? &args[used] : NULL, max_bytes - had, &took) != 0)
-            return too_long(err, max_bytes);
-        used += took;
+        advance(&p, 1);
+        put_directive(&p);
     }
-    if (used < n)
-        put_extra(out, args + used, n - used);
-    return out->len - base > max_bytes ? too_long(err, max_bytes) : 0;
+    if (!p.reordered && p.at < n)
+        put_extra(&p);
+    if (p.out.over || out->len > p.out.limit)
+        return err_set(err, ERR_OVER_BUDGET, "printf: the text would exceed %zu bytes", max_bytes);
+    return 0;
 }

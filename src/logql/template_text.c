@@ -360,6 +360,17 @@ static size_t count_runes(struct str_view s)
     return n;
 }
 
+/* A cut goes by runes: what is none becomes U+FFFD. */
+static void put_runes(struct buf *out, struct str_view s)
+{
+    while (s.len) {
+        uint32_t c = UTF8_REPLACEMENT;
+        size_t n = utf8_decode(s, &c);
+        utf8_put(out, c);
+        s = sv_from(s, n ? n : 1);
+    }
+}
+
 /* To `width` runes: padded with blanks, or cut; keep_head says which end stays. */
 static int align(struct tcall *c, int64_t width, struct str_view s, bool keep_head,
                  struct tvalue *ret)
@@ -376,7 +387,7 @@ static int align(struct tcall *c, int64_t width, struct str_view s, bool keep_he
         struct str_view rest = s;
         for (size_t i = 0; i < (keep_head ? (size_t)width : n - (size_t)width); i++)
             next_rune(&rest);
-        buf_put(&text, keep_head ? sv_sub(s, 0, s.len - rest.len) : rest);
+        put_runes(&text, keep_head ? sv_sub(s, 0, s.len - rest.len) : rest);
         return finish(c, &text, ret);
     }
     size_t missing = (size_t)width - n;
@@ -483,11 +494,7 @@ static int fn_urlencode(struct tcall *c, const struct tvalue *args, size_t n, st
 static int fn_urlquery(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
     CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
-    for (size_t i = 0; i < n; i++) {
-        if (i && args[i].kind != TK_STRING && args[i - 1].kind != TK_STRING)
-            buf_put_u8(&raw, ' ');
-        tv_print(&raw, &args[i]);
-    }
+    tv_sprint_printable(&raw, args, n);
     struct tvalue text = tv_string(buf_view(&raw));
     return fn_urlencode(c, &text, 1, ret);
 }

@@ -21,7 +21,7 @@ static int fn_date(struct tcall *c, const struct tvalue *args, size_t n, struct 
     CLEANUP(buf_deinit) struct buf text = BUF_INIT;
     if (args[1].kind == TK_TIME)
         t = gotime_in(args[1].t, tz_local());
-    else if (args[1].kind == TK_INT)
+    else if (args[1].kind == TK_INT && !args[1].octet)
         t = gotime_in((struct gotime){.sec = args[1].i}, tz_local());
     else
         t = gotime_of_ns(clock_wall_ns(), tz_local());

@@ -42,7 +42,7 @@ const char *tv_type_name(const struct tvalue *v)
     case TK_BOOL:
         return "bool";
     case TK_INT:
-        return v->wide ? "int64" : "int";
+        return v->octet ? "uint8" : v->wide ? "int64" : "int";
     case TK_FLOAT:
         return "float64";
     case TK_STRING:
@@ -119,19 +119,10 @@ static bool put_special(struct buf *out, double f)
     return true;
 }
 
-void tv_put_float(struct buf *out, double f, char verb, int precision)
+void tv_put_float(struct buf *out, double f)
 {
     if (put_special(out, f))
         return;
-    if (precision >= 0 || verb == 'f' || verb == 'e') {
-        char format[8] = {'%', '.', '*', verb, 0};
-        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        int n = snprintf(NULL, 0, format, precision < 0 ? 6 : precision, f);
-        buf_reserve(&text, (size_t)n + 1);
-        snprintf(text.p, (size_t)n + 1, format, precision < 0 ? 6 : precision, f);
-        buf_put_bytes(out, text.p, (size_t)n);
-        return;
-    }
     char digits[20];
     int exponent;
     if (signbit(f))
@@ -170,7 +161,7 @@ void tv_print(struct buf *out, const struct tvalue *v)
         buf_printf(out, "%lld", (long long)v->i);
         break;
     case TK_FLOAT:
-        tv_put_float(out, v->f, 'g', -1);
+        tv_put_float(out, v->f);
         break;
     case TK_STRING:
         buf_put(out, v->s);

@@ -27,6 +27,7 @@ struct tpair;
 struct tvalue {
     enum tkind kind;
     bool wide;    /* TK_INT: Go's int64, which does not go where an int is wanted */
+    bool octet;   /* TK_INT: Go's uint8, a byte of a text */
     bool literal; /* a number written in the template: takes the type that is wanted */
     bool of_text; /* TK_MAP: map[string]string, whose missing keys are "" */
     bool inside;  /* TK_NIL: a member or element, which must not be asked for fields */
@@ -65,6 +66,10 @@ static inline struct tvalue tv_int64(int64_t i)
 {
     return (struct tvalue){.kind = TK_INT, .wide = true, .i = i};
 }
+static inline struct tvalue tv_octet(uint8_t i)
+{
+    return (struct tvalue){.kind = TK_INT, .octet = true, .i = i};
+}
 static inline struct tvalue tv_float(double f)
 {
     return (struct tvalue){.kind = TK_FLOAT, .f = f};
@@ -86,9 +91,8 @@ const char *tv_type_name(const struct tvalue *v); /* Go's: "string", "int64", "t
 void tv_print(struct buf *out, const struct tvalue *v);
 /* Key lookup; a missing key of a text map is "". */
 struct tvalue tv_map_get(const struct tvalue *map, struct str_view key);
-/* precision < 0: shortest digits, with an exponent below 1e-4 and from 1e6 on, as `%v`; else as C's
- * %e, %f, %g with that precision. */
-void tv_put_float(struct buf *out, double f, char verb, int precision);
+/* Shortest digits that read back, with an exponent below 1e-4 and from 1e6 on, as `%v`. */
+void tv_put_float(struct buf *out, double f);
 /* fmt.Sprintf; stops past max_bytes with ERR_OVER_BUDGET. */
 int tv_printf(struct buf *out, struct str_view format, const struct tvalue *args, size_t n,
               size_t max_bytes, struct err *err);

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"net/url"
 	"os"
 	"regexp"
@@ -102,6 +103,120 @@ func fold(first int64, rest []int64, f func(a, b int64) int64) int64 {
 	return first
 }
 
+// real reads what the server takes for a number with decimals; anything else is 0.
+func real(v interface{}) float64 {
+	switch t := v.(type) {
+	case bool:
+		if t {
+			return 1
+		}
+		return 0
+	case string:
+		f, err := strconv.ParseFloat(t, 64)
+		if err != nil {
+			return 0
+		}
+		return f
+	case int:
+		return float64(t)
+	case int64:
+		return float64(t)
+	case uint8:
+		return float64(t)
+	case float64:
+		return t
+	}
+	return 0
+}
+
+// decimal folds the shortest decimals of its operands exactly; a quotient has 16 decimals.
+func decimal(v []interface{}, op func(a, b *big.Rat) *big.Rat) (result float64, err error) {
+	if len(v) == 0 {
+		return 0, nil
+	}
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("not a decimal")
+		}
+	}()
+	rat := func(v interface{}) *big.Rat {
+		r, ok := new(big.Rat).SetString(strconv.FormatFloat(real(v), 'g', -1, 64))
+		if !ok {
+			panic("NaN or Inf")
+		}
+		return r
+	}
+	a := rat(v[0])
+	for _, x := range v[1:] {
+		a = op(a, rat(x))
+	}
+	f, _ := a.Float64()
+	return f, nil
+}
+
+func quotient(a, b *big.Rat) *big.Rat {
+	if b.Sign() == 0 {
+		panic("decimal division by 0")
+	}
+	r, _ := new(big.Rat).SetString(new(big.Rat).Quo(a, b).FloatString(16))
+	return r
+}
+
+func foldReal(v []interface{}, op func(a, b float64) float64) float64 {
+	f := real(v[0])
+	for _, x := range v[1:] {
+		f = op(f, real(x))
+	}
+	return f
+}
+
+func round(v interface{}, places int, on ...float64) float64 {
+	limit := .5
+	if len(on) > 0 {
+		limit = on[0]
+	}
+	scale := math.Pow(10, float64(places))
+	scaled := real(v) * scale
+	if _, fraction := math.Modf(scaled); fraction >= limit {
+		return math.Ceil(scaled) / scale
+	}
+	return math.Floor(scaled) / scale
+}
+
+func seconds(s string) (float64, error) {
+	d, err := time.ParseDuration(s)
+	return d.Seconds(), err
+}
+
+func unixToTime(s string) (time.Time, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	unit := map[int]time.Duration{5: 24 * time.Hour, 10: time.Second, 13: time.Millisecond, 16: time.Microsecond, 19: 1}[len(s)]
+	if err != nil || unit == 0 {
+		return time.Time{}, fmt.Errorf("unable to parse time %q", s)
+	}
+	return time.Unix(0, n*int64(unit)), nil
+}
+
+func b64dec(s string) string {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if plain := strings.TrimRight(s, "="); err != nil {
+		b, err = base64.RawStdEncoding.DecodeString(plain)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func either(d interface{}, v ...interface{}) interface{} {
+	if len(v) > 0 && v[0] != nil {
+		if truth, _ := template.IsTrue(v[0]); truth {
+			return v[0]
+		}
+	}
+	return d
+}
+
 var decimals = regexp.MustCompile(`^([+-]?\d+)\.\d*$`)
 
 // The variadic ones take anything in the server; the generator gives them whole numbers only.
@@ -113,6 +228,9 @@ func whole(v interface{}) int64 {
 		}
 	case float64:
 		return int64(t)
+	}
+	if s, ok := v.(string); ok && strings.TrimSpace(s) != s {
+		return 0
 	}
 	n, err := strconv.ParseInt(decimals.ReplaceAllString(fmt.Sprint(v), "$1"), 0, 64)
 	if err != nil {
@@ -134,9 +252,9 @@ var functions = template.FuncMap{
 	"__timestamp__": func() time.Time { return timestamp },
 	"ToLower":       strings.ToLower, "ToUpper": strings.ToUpper,
 	"lower": strings.ToLower, "upper": strings.ToUpper,
-	"Replace":   strings.Replace,
-	"replace":   func(o, n, s string) string { return strings.Replace(s, o, n, -1) },
-	"Trim":      strings.Trim, "TrimLeft": strings.TrimLeft, "TrimRight": strings.TrimRight,
+	"Replace": strings.Replace,
+	"replace": func(o, n, s string) string { return strings.Replace(s, o, n, -1) },
+	"Trim":    strings.Trim, "TrimLeft": strings.TrimLeft, "TrimRight": strings.TrimRight,
 	"TrimPrefix": strings.TrimPrefix, "TrimSuffix": strings.TrimSuffix, "TrimSpace": strings.TrimSpace,
 	"trim":       strings.TrimSpace,
 	"trimAll":    func(c, s string) string { return strings.Trim(s, c) },
@@ -208,10 +326,35 @@ var functions = template.FuncMap{
 			return a
 		})
 	},
-	"int":     func(v interface{}) int { return int(whole(v)) },
-	"float64": func(v interface{}) float64 { f, _ := strconv.ParseFloat(fmt.Sprint(v), 64); return f },
-	"ceil":    func(v interface{}) float64 { f, _ := strconv.ParseFloat(fmt.Sprint(v), 64); return math.Ceil(f) },
-	"floor":   func(v interface{}) float64 { f, _ := strconv.ParseFloat(fmt.Sprint(v), 64); return math.Floor(f) },
+	"int":              func(v interface{}) int { return int(whole(v)) },
+	"float64":          real,
+	"ceil":             func(v interface{}) float64 { return math.Ceil(real(v)) },
+	"floor":            func(v interface{}) float64 { return math.Floor(real(v)) },
+	"round":            round,
+	"duration":         seconds,
+	"duration_seconds": seconds,
+	"unixToTime":       unixToTime,
+	"b64dec":           b64dec,
+	"default":          either,
+	"title":            strings.Title,
+	"addf": func(v ...interface{}) (float64, error) {
+		return decimal(v, func(a, b *big.Rat) *big.Rat { return a.Add(a, b) })
+	},
+	"subf": func(a interface{}, v ...interface{}) (float64, error) {
+		return decimal(append([]interface{}{a}, v...), func(a, b *big.Rat) *big.Rat { return a.Sub(a, b) })
+	},
+	"mulf": func(a interface{}, v ...interface{}) (float64, error) {
+		return decimal(append([]interface{}{a}, v...), func(a, b *big.Rat) *big.Rat { return a.Mul(a, b) })
+	},
+	"divf": func(a interface{}, v ...interface{}) (float64, error) {
+		return decimal(append([]interface{}{a}, v...), quotient)
+	},
+	"maxf": func(a interface{}, v ...interface{}) float64 {
+		return foldReal(append([]interface{}{a}, v...), math.Max)
+	},
+	"minf": func(a interface{}, v ...interface{}) float64 {
+		return foldReal(append([]interface{}{a}, v...), math.Min)
+	},
 }
 
 func unhex(s string) string {

@@ -74,7 +74,7 @@ static void answer(struct probe *p, struct str_view text)
     if (template_parse(&a, text, &t, &err) < 0) {
         printf("P ");
         print_hex(sv_of(err.text));
-    } else if (template_exec(t, &data, &a, p->scratch, &out, 1 << 20, &err) < 0) {
+    } else if (template_exec(t, &data, &a, p->scratch, &out, 8 << 20, &err) < 0) {
         printf("E ");
         print_hex(sv_of(err.text));
     } else {
