@@ -9,7 +9,8 @@ Both programs read questions, one a line, bytes in hex, and print one answer lin
     X TEMPLATE        "O output", "P error of parsing" or "E error of execution"
 Outputs must be equal, and errors of parsing to the letter.  Errors of execution must both be there:
 Go's name Go's functions and types.  The generator stays with what Debian's Go knows: no range over
-a number, no `else with`."""
+a number, no `else with`.  Three kinds of templates: whole ones, calls of printf with any verb, flag,
+index and operand, and each function with right and wrong arguments."""
 import os
 import random
 import re
