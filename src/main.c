@@ -170,6 +170,7 @@ static int serve(struct app *app, const sigset_t *signals)
     struct malloc_policy memory = {0};
     LOG_INFO("ready", log_str("version", HALOGI_VERSION));
     notify_service_manager("READY=1");
+    malloc_policy_tick(&memory, TICK_NS); /* what only the start needed */
     for (;;) {
         int sig = wait_for_signal(signals, TICK_NS);
         if (sig != 0 && sig != SIGHUP)
