@@ -3,9 +3,7 @@
 
 #include <assert.h>
 
-#include "base/clock.h"
 #include "querier/several.h"
-#include "querier/window.h"
 
 enum { PAGE_STEPS = 64 };
 
@@ -44,19 +42,16 @@ void range_leaf_deinit(struct range_leaf *l)
         free(l->series[i].samples);
     }
     if (l->control)
-        query_release(l->control, samples + l->charged_bytes + l->cap_window * sizeof(double));
+        query_release(l->control, samples + l->charged_bytes + l->charged_eval_bytes);
     free(l->series);
     free(l->order);
-    free(l->window);
+    free(l->windows);
+    free(l->window_state);
+    free(l->kind.keys);
     arena_deinit(&l->pages);
     series_set_deinit(&l->set);
     buf_deinit(&l->error_text);
     *l = (struct range_leaf){0};
-}
-
-static bool wants_bytes(const struct range_leaf *l)
-{
-    return l->op == RANGE_BYTES || l->op == RANGE_BYTES_RATE;
 }
 
 static int64_t clamp(__int128 v, int64_t lo, int64_t hi)
@@ -174,7 +169,8 @@ static int64_t *page_of(struct range_leaf *l, struct leaf_series *s, size_t k)
         s->pages = ARENA_ARRAY(&l->pages, int64_t *, l->n_pages);
     int64_t **page = &s->pages[k / l->page_steps];
     if (!*page)
-        *page = ARENA_ARRAY(&l->pages, int64_t, l->page_steps * (wants_bytes(l) ? 2 : 1));
+        *page =
+            ARENA_ARRAY(&l->pages, int64_t, l->page_steps * (range_leaf_wants_bytes(l) ? 2 : 1));
     return *page;
 }
 
@@ -183,7 +179,7 @@ static void add_difference(struct range_leaf *l, struct leaf_series *s, size_t k
 {
     int64_t *page = page_of(l, s, k);
     page[k % l->page_steps] += n;
-    if (wants_bytes(l))
+    if (range_leaf_wants_bytes(l))
         page[l->page_steps + k % l->page_steps] += bytes;
 }
 
@@ -229,7 +225,7 @@ int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint
             return r;
         }
     }
-    s->samples[s->n_samples++] = (struct sample){ts_ns, order, value};
+    s->samples[s->n_samples++] = (struct sample){.ts_ns = ts_ns, .order = order, .value = value};
     return 0;
 }
 
@@ -295,7 +291,7 @@ static int merge_series(struct range_leaf *l, uint32_t to, struct leaf_series *s
         if (!s->pages[p])
             continue;
         int64_t *page = page_of(l, &l->series[to], p * l->page_steps);
-        for (size_t i = 0; i < l->page_steps * (wants_bytes(l) ? 2 : 1); i++)
+        for (size_t i = 0; i < l->page_steps * (range_leaf_wants_bytes(l) ? 2 : 1); i++)
             page[i] += s->pages[p][i];
     }
     int r = merge_samples(l, to, s, err);
@@ -325,149 +321,4 @@ int range_leaf_merge_tenant(struct range_leaf *l, struct range_leaf *from, struc
         keep_error(l, from->error_ts_ns, &from->error_text);
     range_leaf_deinit(from);
     return r;
-}
-
-/* ---- evaluation ---- */
-
-static int by_labels(const void *a, const void *b, void *ctx)
-{
-    const struct series_set *set = ctx;
-    return labels_cmp(set->v[*(const uint32_t *)a].labels, set->v[*(const uint32_t *)b].labels);
-}
-
-static bool is_after(const struct sample *a, const struct sample *b)
-{
-    return a->ts_ns > b->ts_ns || (a->ts_ns == b->ts_ns && a->order > b->order);
-}
-
-/* The end of the stretch that is in order from `from` on. */
-static size_t stretch_end(const struct sample *v, size_t from, size_t n)
-{
-    size_t end = from + 1;
-    while (end < n && !is_after(&v[end - 1], &v[end]))
-        end++;
-    return end < n ? end : n;
-}
-
-static void merge_stretches(const struct sample *a, size_t n_a, const struct sample *b, size_t n_b,
-                            struct sample *to)
-{
-    while (n_a && n_b) {
-        bool second = is_after(a, b);
-        *to++ = second ? *b : *a;
-        b += second;
-        n_b -= second;
-        a += !second;
-        n_a -= !second;
-    }
-    if (n_a + n_b)
-        memcpy(to, n_a ? a : b, (n_a + n_b) * sizeof *to);
-}
-
-/* Merges neighbouring stretches until one is left; samples come in few, long ones. */
-static void merge_all(struct leaf_series *s, struct sample *spare)
-{
-    struct sample *from = s->samples, *to = spare;
-    size_t n = s->n_samples;
-    while (stretch_end(from, 0, n) < n) {
-        for (size_t at = 0, mid, end; at < n; at = end) {
-            mid = stretch_end(from, at, n);
-            end = mid < n ? stretch_end(from, mid, n) : n;
-            merge_stretches(from + at, mid - at, from + mid, end - mid, to + at);
-        }
-        struct sample *t = from;
-        from = to;
-        to = t;
-    }
-    if (from != s->samples)
-        memcpy(s->samples, from, n * sizeof *from);
-}
-
-static int sort_samples(struct range_leaf *l, struct leaf_series *s, struct err *err)
-{
-    if (s->n_samples < 2 || stretch_end(s->samples, 0, s->n_samples) == s->n_samples)
-        return 0;
-    uint64_t bytes = s->n_samples * sizeof *s->samples;
-    int r = l->control ? query_charge(l->control, bytes, err) : 0;
-    if (r < 0)
-        return r;
-    struct sample *spare = mem_alloc(bytes);
-    merge_all(s, spare);
-    free(spare);
-    if (l->control)
-        query_release(l->control, bytes);
-    return 0;
-}
-
-int range_leaf_sort(struct range_leaf *l, struct err *err)
-{
-    int r = 0;
-    for (size_t i = 0; i < l->n_series && r == 0; i++)
-        r = sort_samples(l, &l->series[i], err);
-    return r;
-}
-
-int range_leaf_finish(struct range_leaf *l, struct err *err)
-{
-    if (l->has_error)
-        return err_set(err, ERR_INVALID, "%.*s", SV_ARG(buf_view(&l->error_text)));
-    l->order = mem_alloc((l->n_series + 1) * sizeof *l->order);
-    size_t most = 0;
-    int r = range_leaf_sort(l, err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < l->n_series; i++) {
-        l->order[i] = (uint32_t)i;
-        if (l->series[i].n_samples > most)
-            most = l->series[i].n_samples;
-    }
-    qsort_r(l->order, l->n_series, sizeof *l->order, by_labels, &l->set);
-    if (l->op != RANGE_QUANTILE)
-        return 0;
-    r = l->control ? query_charge(l->control, most * sizeof(double), err) : 0;
-    if (r < 0)
-        return r;
-    l->cap_window = most;
-    l->window = mem_alloc((most + 1) * sizeof(double));
-    return 0;
-}
-
-static bool step_counts(struct range_leaf *l, struct leaf_series *s, size_t k, double *ret)
-{
-    const int64_t *page = s->pages ? s->pages[k / l->page_steps] : NULL;
-    if (page) {
-        s->count += page[k % l->page_steps];
-        if (wants_bytes(l))
-            s->bytes += page[l->page_steps + k % l->page_steps];
-    }
-    double v = (double)(wants_bytes(l) ? s->bytes : s->count);
-    if (l->op == RANGE_RATE || l->op == RANGE_BYTES_RATE)
-        v /= (double)l->range_ns / NS_PER_S;
-    *ret = v;
-    return s->count > 0;
-}
-
-static bool step_samples(struct range_leaf *l, struct leaf_series *s, size_t k, double *ret)
-{
-    int64_t end = clamp((__int128)eval_grid_at(&l->grid, k) - l->offset_ns, INT64_MIN, INT64_MAX);
-    int64_t start = clamp((__int128)end - l->range_ns, INT64_MIN, INT64_MAX);
-    while (s->hi < s->n_samples && s->samples[s->hi].ts_ns <= end)
-        s->hi++;
-    while (s->lo < s->hi && s->samples[s->lo].ts_ns <= start)
-        s->lo++;
-    if (s->lo == s->hi)
-        return false;
-    struct window w = {s->samples + s->lo, s->hi - s->lo, start, end, l->range_ns};
-    *ret = window_value(l->op, l->param, &w, l->window);
-    return true;
-}
-
-void range_leaf_step(struct range_leaf *l, size_t k, range_value_fn *fn, void *ctx)
-{
-    for (size_t i = 0; i < l->n_series; i++) {
-        struct leaf_series *s = &l->series[l->order[i]];
-        double v;
-        if (l->unwraps ? step_samples(l, s, k, &v) : step_counts(l, s, k, &v))
-            fn(ctx, l->order[i], v);
-    }
 }

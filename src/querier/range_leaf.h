@@ -4,7 +4,8 @@
  * Entries without a value of their own (count_over_time, rate, bytes_*, absent_over_time) become
  * differences on the grid of steps: an entry raises the count where it enters windows and lowers
  * it where it leaves, so that cost does not grow with the overlap of windows, and whole runs can
- * be added from metadata.  Unwrapped entries are kept as samples in time order.
+ * be added from metadata.  Unwrapped entries are kept as samples in time order, along which windows
+ * move (window.h).  Gathering is range_leaf.c, evaluation range_value.c.
  * Promise: the same entries give the same bits, in whatever order, pieces and workers they came.
  * Threads: one at a time per leaf; workers fill leaves of their own, range_leaf_merge() joins. */
 #pragma once
@@ -14,6 +15,7 @@
 #include "logql/ast.h"
 #include "querier/control.h"
 #include "querier/series_set.h"
+#include "querier/window.h"
 
 /* Evaluation instants: start_ns + k * step_ns, k < n. */
 struct eval_grid {
@@ -27,12 +29,6 @@ static inline int64_t eval_grid_at(const struct eval_grid *g, size_t k)
 }
 struct eval_grid eval_grid_of(int64_t start_ns, int64_t end_ns, int64_t step_ns);
 
-struct sample {
-    int64_t ts_ns;
-    uint64_t order; /* among equal times: rank of the stream, then arrival */
-    double value;
-};
-
 struct leaf_series {
     /* counts */
     int64_t **pages; /* differences, by step / page_steps; NULL: all zero */
@@ -40,8 +36,7 @@ struct leaf_series {
     struct sample *samples;
     size_t n_samples, cap_samples;
     /* evaluation */
-    size_t lo, hi; /* samples [lo, hi) are in the window */
-    int64_t count, bytes;
+    int64_t count, bytes; /* in the window */
 };
 
 struct range_leaf {
@@ -64,13 +59,19 @@ struct range_leaf {
     struct buf error_text;
     /* evaluation */
     uint32_t *order; /* series by labels */
-    double *window;  /* scratch of quantiles */
-    size_t cap_window;
+    struct window_kind kind;
+    struct window *windows; /* per series, where it unwraps */
+    void *window_state;     /* of all windows */
+    uint64_t charged_eval_bytes;
 };
 
 void range_leaf_init(struct range_leaf *l, const struct range_agg *agg,
                      const struct eval_grid *grid, struct query_control *control);
 void range_leaf_deinit(struct range_leaf *l);
+static inline bool range_leaf_wants_bytes(const struct range_leaf *l)
+{
+    return l->op == RANGE_BYTES || l->op == RANGE_BYTES_RATE;
+}
 
 /* Steps [*ret_first, *ret_last] whose window holds ts; false when none does. */
 bool range_leaf_steps(const struct range_leaf *l, int64_t ts_ns, size_t *ret_first,
