@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/keyed.h"
 #include "chunk/head.h"
 #include "querier/plan_impl.h"
 #include "store/view.h"
@@ -193,19 +194,36 @@ static size_t add_chunk_tasks(const struct plan *p, uint32_t part, struct plan_t
     return n;
 }
 
-static int oldest_first(const void *x, const void *y)
+/* Times as keys that rise in the order asked for. */
+static uint64_t order_key(const struct plan_task *t, enum plan_order order)
 {
-    const struct plan_task *a = x, *b = y;
-    return (a->at.min_ns > b->at.min_ns) - (a->at.min_ns < b->at.min_ns);
+    uint64_t sign = UINT64_C(1) << 63;
+    return order == PLAN_NEWEST_FIRST ? ~((uint64_t)t->at.max_ns ^ sign)
+                                      : (uint64_t)t->at.min_ns ^ sign;
 }
 
-static int newest_first(const void *x, const void *y)
+static int sort_tasks(struct plan *p, enum plan_order order, struct err *err)
 {
-    const struct plan_task *a = x, *b = y;
-    return (a->at.max_ns < b->at.max_ns) - (a->at.max_ns > b->at.max_ns);
+    uint64_t bytes = p->n_tasks * sizeof *p->tasks + KEYED_SORT_BYTES(p->n_tasks);
+    int r = query_charge(p->run->control, bytes, err);
+    if (r < 0)
+        return r;
+    struct plan_task *from = mem_alloc((p->n_tasks + 1) * sizeof *from);
+    struct keyed *keys = mem_alloc((p->n_tasks + 1) * sizeof *keys);
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        from[i] = p->tasks[i];
+        keys[i] = (struct keyed){order_key(&from[i], order), i};
+    }
+    keyed_sort(keys, p->n_tasks);
+    for (size_t i = 0; i < p->n_tasks; i++)
+        p->tasks[i] = from[keys[i].number];
+    free(from);
+    free(keys);
+    query_release(p->run->control, bytes);
+    return 0;
 }
 
-static void make_tasks(struct plan *p, enum plan_order order)
+static int make_tasks(struct plan *p, enum plan_order order, struct err *err)
 {
     for (uint32_t i = 0; i < p->n_parts; i++)
         p->n_chunks += add_chunk_tasks(p, i, NULL);
@@ -214,9 +232,7 @@ static void make_tasks(struct plan *p, enum plan_order order)
         p->n_tasks += add_chunk_tasks(p, i, p->tasks + p->n_tasks);
     for (uint32_t i = 0; i < p->n_head_runs; i++)
         p->tasks[p->n_tasks++] = (struct plan_task){p->head_runs[i].at, PLAN_HEAD_TASK, i, 1};
-    if (p->n_tasks > 1)
-        qsort(p->tasks, p->n_tasks, sizeof *p->tasks,
-              order == PLAN_NEWEST_FIRST ? newest_first : oldest_first);
+    return sort_tasks(p, order, err);
 }
 
 int plan_find_runs(struct plan *p, enum plan_order order, struct err *err)
@@ -224,7 +240,5 @@ int plan_find_runs(struct plan *p, enum plan_order order, struct err *err)
     number_runs(p);
     find_head_runs(p);
     int r = find_zones(p, err);
-    if (r == 0)
-        make_tasks(p, order);
-    return r;
+    return r < 0 ? r : make_tasks(p, order, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/plan_impl.h"
 
+#include "base/keyed.h"
+
 /* A stream as the index or the heads know it. */
 struct found_stream {
     struct str_view encoded;
@@ -17,10 +19,30 @@ static int by_rank(const void *x, const void *y)
     return sv_cmp(a->encoded, b->encoded);
 }
 
+/* Hashes decide but for very few. */
+static void sort_by_rank(struct found_stream *v, size_t n)
+{
+    struct found_stream *from = mem_alloc((n + 1) * sizeof *from);
+    struct keyed *keys = mem_alloc((n + 1) * sizeof *keys);
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct keyed){v[i].hash, i};
+    keyed_sort(keys, n);
+    memcpy(from, v, n * sizeof *v);
+    for (size_t i = 0; i < n; i++)
+        v[i] = from[keys[i].number];
+    free(keys);
+    free(from);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && v[end].hash == v[i].hash;)
+            end++;
+        if (end - i > 1)
+            qsort(v + i, end - i, sizeof *v, by_rank);
+    }
+}
+
 static int rank_streams(struct plan *p, struct found_stream *v, size_t n, struct err *err)
 {
-    if (n > 1)
-        qsort(v, n, sizeof *v, by_rank);
+    sort_by_rank(v, n);
     p->streams = ARENA_ARRAY(&p->arena, struct plan_stream, n);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || by_rank(&v[i - 1], &v[i]) != 0) {
@@ -42,7 +64,8 @@ int plan_join_streams(struct plan *p, const struct recent *recent, struct err *e
 {
     size_t n = 0, n_all = recent->n_streams + p->selection.n_series;
     p->rank_of_series = ARENA_ARRAY(&p->arena, uint32_t, p->selection.n_series);
-    int r = query_charge(p->run->control, n_all * sizeof(struct found_stream), err);
+    uint64_t bytes = 2 * n_all * sizeof(struct found_stream) + KEYED_SORT_BYTES(n_all);
+    int r = query_charge(p->run->control, bytes, err);
     if (r < 0)
         return r;
     struct found_stream *v = mem_alloc(n_all * sizeof *v);
@@ -54,6 +77,6 @@ int plan_join_streams(struct plan *p, const struct recent *recent, struct err *e
                                        PLAN_NO_HEAD, (uint32_t)i};
     r = rank_streams(p, v, n, err);
     free(v);
-    query_release(p->run->control, n_all * sizeof(struct found_stream));
+    query_release(p->run->control, bytes);
     return r;
 }

@@ -2,6 +2,7 @@
 /* Series and time -> runs. */
 #include <stdlib.h>
 
+#include "base/keyed.h"
 #include "regex/regex.h"
 #include "store/table.h"
 #include "store/view.h"
@@ -78,21 +79,19 @@ static void take_run(void *ctx, size_t at, const struct segment_run *run)
     s->n_runs++;
 }
 
-static int cmp_run(const void *x, const void *y)
+/* Copies the runs by place.  A segment has its series in label order, we in number order: that is
+ * the same until later segments bring new series. */
+static void copy_runs(const struct selecting *s, struct index_selected_run *to)
 {
-    const struct segment_run *a = &((const struct index_selected_run *)x)->run;
-    const struct segment_run *b = &((const struct index_selected_run *)y)->run;
-    if (a->chunk != b->chunk)
-        return a->chunk < b->chunk ? -1 : 1;
-    return (a->first_row > b->first_row) - (a->first_row < b->first_row);
-}
-
-static bool runs_are_sorted(const struct selecting *s)
-{
-    for (size_t i = 1; i < s->n_runs; i++)
-        if (cmp_run(&s->runs[i - 1], &s->runs[i]) > 0)
-            return false;
-    return true;
+    struct keyed *v = mem_alloc(s->n_runs * sizeof *v);
+    for (size_t i = 0; i < s->n_runs; i++) {
+        const struct segment_run *run = &s->runs[i].run;
+        v[i] = (struct keyed){(uint64_t)run->chunk << 32 | run->first_row, i};
+    }
+    keyed_sort(v, s->n_runs);
+    for (size_t i = 0; i < s->n_runs; i++)
+        to[i] = s->runs[v[i].number];
+    free(v);
 }
 
 static int check_budget(const struct selecting *s, size_t more_bytes, struct err *err)
@@ -115,10 +114,8 @@ static int select_in_part(void *ctx, size_t segment_order, uint32_t part_no,
     int r = part_row_select(d, s->sids, s->n_sids, take_run, s, err);
     if (r < 0 || s->n_runs == 0)
         return r;
-    if (!runs_are_sorted(s)) /* a segment has its series in label order, we in number order */
-        qsort(s->runs, s->n_runs, sizeof *s->runs, cmp_run);
     size_t bytes = s->n_runs * sizeof *s->runs;
-    r = check_budget(s, bytes, err);
+    r = check_budget(s, bytes + KEYED_SORT_BYTES(s->n_runs), err);
     if (r < 0)
         return r;
     struct index_selected_part part = {.segment = s->q->view->segments[segment_order],
@@ -128,7 +125,7 @@ static int select_in_part(void *ctx, size_t segment_order, uint32_t part_no,
                                        .max_ts_ns = d->max_ts_ns,
                                        .n_runs = s->n_runs};
     part.runs = arena_alloc(s->arena, bytes);
-    memcpy(part.runs, s->runs, bytes);
+    copy_runs(s, part.runs);
     s->parts = mem_grow(s->parts, &s->cap_parts, s->n_parts + 1, sizeof *s->parts);
     s->parts[s->n_parts++] = part;
     return 0;
