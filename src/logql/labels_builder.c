@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line has few labels, so every look-up is a scan, over tags first. */
+/* A line has few labels, so a look-up is a scan, over tags first; one that has many is indexed. */
 #include "logql/labels_builder.h"
 
 static const char suffix[] = "_extracted";
+enum { INDEX_FROM = 64 }; /* labels; also from where sorting beats inserting */
 #define ERROR_NAME SV("__error__")
 #define DETAILS_NAME SV("__error_details__")
 
@@ -18,9 +19,17 @@ void labels_builder_deinit(struct labels_builder *b)
     free(b->base_tags);
     free(b->base_deleted);
     free(b->v);
+    labels_index_deinit(&b->index);
     free(b->out);
     arena_deinit(&b->scratch);
     *b = (struct labels_builder){0};
+}
+
+size_t labels_builder_mem_bytes(const struct labels_builder *b)
+{
+    return b->base_tags_cap * sizeof *b->base_tags + b->base_words_cap * sizeof *b->base_deleted +
+           b->cap * sizeof *b->v + b->index.cap * sizeof *b->index.slots +
+           b->out_cap * sizeof *b->out + b->scratch.used_bytes;
 }
 
 /* Length, first, middle and last byte: names that share all of these are rare. */
@@ -53,6 +62,7 @@ void labels_builder_reset(struct labels_builder *b)
     for (size_t i = 0; i < b->base_words; i++)
         b->base_deleted[i] = 0;
     b->n = 0;
+    labels_index_clear(&b->index);
     b->error = b->error_details = (struct str_view){NULL, 0};
     if (b->scratch.used_bytes)
         arena_clear(&b->scratch);
@@ -72,9 +82,20 @@ static inline size_t find_base_tagged(const struct labels_builder *b, struct str
     return b->base.n;
 }
 
+static struct built_label *find_indexed(const struct labels_builder *b, struct str_view name)
+{
+    uint32_t hash = labels_index_hash(name);
+    for (size_t at = hash, i; (i = labels_index_next(&b->index, hash, &at)) < b->n;)
+        if (sv_eq(b->v[i].name, name))
+            return &b->v[i];
+    return NULL;
+}
+
 static inline struct built_label *find_built_tagged(const struct labels_builder *b,
                                                     struct str_view name, uint32_t tag)
 {
+    if (b->n > INDEX_FROM)
+        return find_indexed(b, name);
     for (size_t i = 0; i < b->n; i++)
         if (b->v[i].tag == tag && sv_eq(b->v[i].name, name))
             return &b->v[i];
@@ -92,6 +113,12 @@ static struct built_label *find_built(const struct labels_builder *b, struct str
     return find_built_tagged(b, name, tag_of(name));
 }
 
+static void index_built(struct labels_builder *b)
+{
+    for (size_t i = b->index.n; i < b->n; i++)
+        labels_index_put(&b->index, labels_index_hash(b->v[i].name), i);
+}
+
 static inline struct built_label *add_built(struct labels_builder *b, struct str_view name,
                                             uint32_t tag)
 {
@@ -99,6 +126,8 @@ static inline struct built_label *add_built(struct labels_builder *b, struct str
         b->v = mem_grow(b->v, &b->cap, b->n + 1, sizeof *b->v);
     struct built_label *l = &b->v[b->n++];
     *l = (struct built_label){.name = name, .tag = tag};
+    if (b->n > INDEX_FROM)
+        index_built(b);
     return l;
 }
 
@@ -303,7 +332,12 @@ static void collect_one(void *ctx, struct str_view name, struct str_view value,
     struct labels_builder *b = c->b;
     if (c->n == b->out_cap)
         b->out = mem_grow(b->out, &b->out_cap, c->n + 1, sizeof *b->out);
-    size_t at = c->n++; /* the base comes sorted, what follows is short: insert */
+    size_t at = c->n++;
+    if (b->n > INDEX_FROM) { /* sorted at the end */
+        b->out[at] = (struct label){name, value};
+        return;
+    }
+    /* The base comes sorted, what follows is short: insert. */
     while (at > 0 && sv_cmp(b->out[at - 1].name, name) > 0) {
         b->out[at] = b->out[at - 1];
         at--;
@@ -311,16 +345,26 @@ static void collect_one(void *ctx, struct str_view name, struct str_view value,
     b->out[at] = (struct label){name, value};
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return sv_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+static struct labels collected(struct collect *c)
+{
+    struct labels_builder *b = c->b;
+    labels_builder_each(b, collect_one, c);
+    if (b->n > INDEX_FROM && c->n > 1)
+        qsort(b->out, c->n, sizeof *b->out, by_name);
+    return (struct labels){b->out, c->n};
+}
+
 struct labels labels_builder_result(struct labels_builder *b)
 {
-    struct collect c = {.b = b, .all = true};
-    labels_builder_each(b, collect_one, &c);
-    return (struct labels){b->out, c.n};
+    return collected(&(struct collect){.b = b, .all = true});
 }
 
 struct labels labels_builder_of(struct labels_builder *b, enum label_category category)
 {
-    struct collect c = {.b = b, .wanted = category};
-    labels_builder_each(b, collect_one, &c);
-    return (struct labels){b->out, c.n};
+    return collected(&(struct collect){.b = b, .wanted = category});
 }

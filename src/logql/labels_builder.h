@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "logql/labels_index.h"
 #include "model/labels.h"
 
 enum label_category { LABEL_STREAM, LABEL_METADATA, LABEL_PARSED };
@@ -34,6 +35,7 @@ struct labels_builder {
     size_t base_words, base_words_cap;
     struct built_label *v;
     size_t n, cap;
+    struct labels_index index;            /* of v, once it is long */
     struct str_view error, error_details; /* p == NULL: none */
     struct arena scratch;                 /* per line */
     struct label *out;                    /* labels_builder_result's array */
@@ -42,6 +44,8 @@ struct labels_builder {
 
 void labels_builder_init(struct labels_builder *b);
 void labels_builder_deinit(struct labels_builder *b);
+/* What it holds, the scratch arena included: for budgets. */
+size_t labels_builder_mem_bytes(const struct labels_builder *b);
 /* The stream of the lines to come; borrows base. */
 void labels_builder_set_base(struct labels_builder *b, struct labels base);
 /* A new line of that stream.  Drops what the last one held, the scratch arena included. */

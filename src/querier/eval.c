@@ -204,6 +204,42 @@ struct eval_leaf *eval_leaf(struct eval *e, size_t i)
     return e->leaves[i];
 }
 
+/* ---- what it costs ---- */
+
+static int charge(struct eval *e, uint64_t now, uint64_t *charged, struct err *err)
+{
+    if (!e->control || now <= *charged)
+        return 0;
+    int r = query_charge(e->control, now - *charged, err);
+    if (r == 0) {
+        e->charged_bytes += now - *charged;
+        *charged = now;
+    }
+    return r;
+}
+
+int eval_spend(struct eval *e, size_t steps, struct err *err)
+{
+    int r = charge(e, series_set_bytes(&e->set), &e->charged_set_bytes, err);
+    e->steps += steps;
+    if (r < 0 || e->steps < EVAL_STEPS_PER_ASK || !e->control)
+        return r;
+    e->steps = 0;
+    return query_check(e->control, err);
+}
+
+/* What the operator holds for its series beyond their labels. */
+static int charge_node(struct eval *e, struct eval_node *n, struct err *err)
+{
+    uint64_t now = (n->out.cap + n->scratch.cap) * sizeof *n->out.v +
+                   (n->map_left.cap + n->map_right.cap + n->map_result.cap + n->map_pair.cap +
+                    2 * n->slots.cap_slot + 2 * n->used.cap_slot) *
+                       sizeof(uint32_t);
+    if (n->cap_groups)
+        now += vector_agg_mem_bytes(n);
+    return charge(e, now, &n->charged_bytes, err);
+}
+
 /* ---- one step ---- */
 
 static bool names_hold(struct name_list names, struct str_view name)
@@ -214,12 +250,15 @@ static bool names_hold(struct name_list names, struct str_view name)
     return false;
 }
 
+enum { NAMES_PER_STEP = 8 };
+
 uint32_t eval_reduce(struct eval *e, uint32_t series, struct name_list names, bool keep)
 {
     struct labels l = series_set_labels(&e->set, series);
     if (l.n > e->cap_labels)
         e->labels = mem_grow(e->labels, &e->cap_labels, l.n, sizeof *e->labels);
     size_t n = 0;
+    e->steps += l.n * names.n / NAMES_PER_STEP;
     for (size_t i = 0; i < l.n; i++)
         if (names_hold(names, l.v[i].name) == keep)
             e->labels[n++] = l.v[i];
@@ -285,11 +324,9 @@ static int node_step(struct eval *e, struct eval_node *n, size_t k, struct err *
         vec_put(&n->out, series_set_add(&e->set, (struct labels){0}), n->expr->number);
         return 0;
     case LOGQL_LABEL_REPLACE:
-        label_replace_step(e, n);
-        return 0;
+        return label_replace_step(e, n, err);
     case LOGQL_VECTOR_AGG:
-        vector_agg_step(e, n);
-        return 0;
+        return vector_agg_step(e, n, err);
     case LOGQL_BINARY:
         return binary_step(e, n, err);
     case LOGQL_LOG:
@@ -346,24 +383,16 @@ static int by_series_labels(const void *a, const void *b)
     return labels_cmp(x->labels, y->labels);
 }
 
-static int charge_sets(struct eval *e, uint64_t *charged, struct err *err)
-{
-    uint64_t now = series_set_bytes(&e->set);
-    if (!e->control || now <= *charged)
-        return 0;
-    int r = query_charge(e->control, now - *charged, err);
-    if (r == 0) {
-        e->charged_bytes += now - *charged;
-        *charged = now;
-    }
-    return r;
-}
-
 static int run_step(struct eval *e, size_t k, struct err *err)
 {
-    int r = e->control ? query_check(e->control, err) : 0;
-    for (size_t i = 0; i < e->n_nodes && r == 0; i++)
+    int r = 0;
+    for (size_t i = 0; i < e->n_nodes && r == 0; i++) {
         r = node_step(e, &e->nodes[i], k, err);
+        if (r == 0)
+            r = charge_node(e, &e->nodes[i], err);
+        if (r == 0)
+            r = eval_spend(e, 1 + e->nodes[i].out.n, err);
+    }
     const struct eval_vec *out = &e->nodes[e->n_nodes - 1].out;
     for (size_t i = 0; i < out->n && r == 0; i++)
         r = take_sample(e, &out->v[i], k, err);
@@ -373,14 +402,12 @@ static int run_step(struct eval *e, size_t k, struct err *err)
 int eval_run(struct eval *e, const struct eval_result **ret, struct err *err)
 {
     assert(e->n_nodes > 0);
-    uint64_t charged = 0;
     e->result.is_scalar = e->nodes[e->n_nodes - 1].is_scalar;
     int r = 0;
     for (size_t i = 0; i < e->n_leaves && r == 0; i++)
         r = range_leaf_finish(&e->leaves[i]->leaf, err);
     for (size_t k = 0; k < e->grid.n && r == 0; k++)
-        if ((r = run_step(e, k, err)) == 0)
-            r = charge_sets(e, &charged, err);
+        r = run_step(e, k, err);
     if (r < 0)
         return r;
     if (e->result.n_series > 1 && (!e->keeps_order || !e->options.is_instant))

@@ -83,31 +83,36 @@ static uint32_t signature(struct eval *e, struct eval_node *n, uint32_t series)
     return *at;
 }
 
-static void put_matching(struct eval *e, struct eval_node *n, const struct eval_vec *vec,
-                         bool wanted)
+static int put_matching(struct eval *e, struct eval_node *n, const struct eval_vec *vec,
+                        bool wanted, struct err *err)
 {
-    for (size_t i = 0; i < vec->n; i++) {
+    int r = 0;
+    for (size_t i = 0; i < vec->n && r == 0; i++) {
         bool matched = step_slots_get(&n->slots, signature(e, n, vec->v[i].series)) != NO_SERIES;
         if (matched == wanted)
             vec_put(&n->out, vec->v[i].series, vec->v[i].value);
+        r = eval_check(e, err);
     }
+    return r;
 }
 
-static void set_operator(struct eval *e, struct eval_node *n)
+static int set_operator(struct eval *e, struct eval_node *n, struct err *err)
 {
+    int failed = 0;
     const struct eval_vec *l = &e->nodes[n->left].out, *r = &e->nodes[n->right].out;
     enum binary_op op = n->expr->binary.op;
     const struct eval_vec *known = op == BINARY_OR ? l : r;
     step_slots_clear(&n->slots);
-    for (size_t i = 0; i < known->n; i++)
+    for (size_t i = 0; i < known->n && failed == 0; i++) {
         step_slots_set(&n->slots, signature(e, n, known->v[i].series), (uint32_t)i);
-    if (op == BINARY_OR) {
-        for (size_t i = 0; i < l->n; i++)
-            vec_put(&n->out, l->v[i].series, l->v[i].value);
-        put_matching(e, n, r, false);
-    } else {
-        put_matching(e, n, l, op == BINARY_AND);
+        failed = eval_check(e, err);
     }
+    for (size_t i = 0; op == BINARY_OR && i < l->n; i++)
+        vec_put(&n->out, l->v[i].series, l->v[i].value);
+    if (failed < 0)
+        return failed;
+    return op == BINARY_OR ? put_matching(e, n, r, false, err)
+                           : put_matching(e, n, l, op == BINARY_AND, err);
 }
 
 /* group_left, group_right: the many side's labels, those of the list taken from the one side. */
@@ -166,6 +171,9 @@ static int index_one_side(struct eval *e, struct eval_node *n, const struct eval
     step_slots_clear(&n->slots);
     for (size_t i = 0; i < one->n; i++) {
         uint32_t sig = signature(e, n, one->v[i].series);
+        int r = eval_check(e, err);
+        if (r < 0)
+            return r;
         if (step_slots_get(&n->slots, sig) != NO_SERIES)
             return err_set(err, ERR_INVALID,
                            "found duplicate series on the %s hand-side;many-to-many matching not "
@@ -190,6 +198,8 @@ static int match_vectors(struct eval *e, struct eval_node *n, struct err *err)
             continue;
         uint32_t result = result_labels(e, n, many->v[i].series, one->v[at].series);
         failed = check_unique(n, sig, result, err);
+        if (failed == 0)
+            failed = eval_check(e, err);
         double a = swapped ? one->v[at].value : many->v[i].value;
         double b = swapped ? many->v[i].value : one->v[at].value, v;
         if (failed == 0 && combine(n->expr, a, b, a, &v))
@@ -200,10 +210,8 @@ static int match_vectors(struct eval *e, struct eval_node *n, struct err *err)
 
 int binary_step(struct eval *e, struct eval_node *n, struct err *err)
 {
-    if (binary_op_is_set(n->expr->binary.op)) {
-        set_operator(e, n);
-        return 0;
-    }
+    if (binary_op_is_set(n->expr->binary.op))
+        return set_operator(e, n, err);
     if (e->nodes[n->left].is_scalar || e->nodes[n->right].is_scalar) {
         with_scalar(e, n);
         return 0;

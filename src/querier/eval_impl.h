@@ -56,6 +56,7 @@ struct eval_node {
     size_t n_groups, cap_groups;
     struct eval_vec scratch;
     struct regex *regex; /* of label_replace */
+    uint64_t charged_bytes;
 };
 
 struct eval {
@@ -71,8 +72,10 @@ struct eval {
     struct label *labels; /* scratch of reductions */
     size_t cap_labels;
     struct buf text;
-    bool keeps_order; /* a sort stands somewhere */
-    uint64_t charged_bytes;
+    bool keeps_order;           /* a sort stands somewhere */
+    uint64_t charged_bytes;     /* all of it, */
+    uint64_t charged_set_bytes; /* and of the set */
+    size_t steps;               /* since somebody asked whether to end */
     /* result */
     struct eval_result result;
     struct series_map result_of; /* series -> index in result */
@@ -81,9 +84,18 @@ struct eval {
 
 /* series reduced to names (keep) or without them; interned. */
 uint32_t eval_reduce(struct eval *e, uint32_t series, struct name_list names, bool keep);
-void vector_agg_step(struct eval *e, struct eval_node *n);
+/* Counts the work (of some ten nanoseconds each), charges the label sets made so far, and fails
+ * where the query is to end. */
+int eval_spend(struct eval *e, size_t steps, struct err *err);
+enum { EVAL_STEPS_PER_ASK = 4096 };
+static inline int eval_check(struct eval *e, struct err *err)
+{
+    return e->steps >= EVAL_STEPS_PER_ASK ? eval_spend(e, 0, err) : 0;
+}
+int vector_agg_step(struct eval *e, struct eval_node *n, struct err *err);
+size_t vector_agg_mem_bytes(const struct eval_node *n);
 void vector_agg_deinit(struct eval_node *n);
 int binary_step(struct eval *e, struct eval_node *n, struct err *err);
 double binary_arithmetic(enum binary_op op, double a, double b);
 int label_replace_init(struct eval *e, struct eval_node *n, struct err *err);
-void label_replace_step(struct eval *e, struct eval_node *n);
+int label_replace_step(struct eval *e, struct eval_node *n, struct err *err);

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* label_replace (logql.md 4.7): once per label set, then a look-up. */
+#include <inttypes.h>
+
 #include "querier/eval_impl.h"
+
+enum { MAX_VALUE_BYTES = 1 << 20, REPLACE_STEPS = 16 };
+
+static bool must_stop(void *control)
+{
+    return query_check(control, NULL) < 0;
+}
 
 int label_replace_init(struct eval *e, struct eval_node *n, struct err *err)
 {
-    if (!e->regex_scratch)
+    if (!e->regex_scratch) {
         e->regex_scratch = regex_scratch_new();
+        regex_scratch_set_stop(e->regex_scratch, e->control ? must_stop : NULL, e->control);
+    }
     int r = regex_compile(&n->regex, n->expr->label_replace.regex, REGEX_FULL, err);
     return r < 0 ? err_context(err, r, "invalid regex in label_replace") : 0;
 }
@@ -25,33 +36,56 @@ static uint32_t with_label(struct eval *e, struct labels l, struct str_view name
     return series_set_add(&e->set, (struct labels){e->labels, n});
 }
 
-static uint32_t replaced(struct eval *e, struct eval_node *n, uint32_t series)
+/* Nested calls may double a value each: it is bounded before it is made. */
+static int check_value_bytes(const struct logql_expr *x, struct str_view text, struct err *err)
+{
+    uint64_t n_references = 0;
+    struct str_view made_of = x->label_replace.replacement;
+    for (size_t i = 0; i < made_of.len; i++)
+        n_references += made_of.p[i] == '$';
+    uint64_t bytes = made_of.len + n_references * text.len;
+    if (bytes <= MAX_VALUE_BYTES || n_references < 2)
+        return 0;
+    return err_set(err, ERR_OVER_BUDGET,
+                   "label_replace: the value of '%.*s' may take %" PRIu64 " bytes, more than %d",
+                   SV_ARG(sv_sub(x->label_replace.dst, 0, 200)), bytes, MAX_VALUE_BYTES);
+}
+
+static int replace(struct eval *e, struct eval_node *n, uint32_t series, uint32_t *ret,
+                   struct err *err)
 {
     struct labels l = series_set_labels(&e->set, series);
     struct str_view text = labels_get(l, n->expr->label_replace.src);
     if (!text.p)
         text = SV_EMPTY;
+    int r = check_value_bytes(n->expr, text, err);
+    if (r < 0)
+        return r;
     size_t n_spans = 2 * regex_n_groups(n->regex);
     size_t *spans = mem_alloc(n_spans * sizeof *spans);
-    uint32_t result = series;
+    *ret = series;
     if (regex_captures(n->regex, e->regex_scratch, text, 0, spans, n_spans)) {
         buf_clear(&e->text);
         regex_expand(&e->text, n->regex, n->expr->label_replace.replacement, text, spans);
-        result = with_label(e, l, n->expr->label_replace.dst, buf_view(&e->text));
+        *ret = with_label(e, l, n->expr->label_replace.dst, buf_view(&e->text));
     }
     free(spans);
-    return result;
+    return eval_spend(e, REPLACE_STEPS, err);
 }
 
-void label_replace_step(struct eval *e, struct eval_node *n)
+int label_replace_step(struct eval *e, struct eval_node *n, struct err *err)
 {
     const struct eval_vec *in = &e->nodes[n->left].out;
     for (size_t i = 0; i < in->n; i++) {
         uint32_t *to = series_map_at(&n->map_left, in->v[i].series);
         if (*to == NO_SERIES) {
-            uint32_t made = replaced(e, n, in->v[i].series);
+            uint32_t made;
+            int r = replace(e, n, in->v[i].series, &made, err);
+            if (r < 0)
+                return r;
             *to = made;
         }
         vec_put(&n->out, *to, in->v[i].value);
     }
+    return 0;
 }

@@ -22,6 +22,14 @@ void vector_agg_deinit(struct eval_node *n)
     n->cap_groups = 0;
 }
 
+size_t vector_agg_mem_bytes(const struct eval_node *n)
+{
+    size_t bytes = n->cap_groups * sizeof *n->groups;
+    for (size_t i = 0; i < n->n_groups; i++)
+        bytes += n->groups[i].members.cap * sizeof *n->groups[i].members.v;
+    return bytes;
+}
+
 static struct agg_group *group_of(struct eval *e, struct eval_node *n, uint32_t series)
 {
     uint32_t *key = series_map_at(&n->map_left, series);
@@ -158,18 +166,22 @@ static void put_ranked(struct eval_vec *out, const struct eval_vec *in, bool lar
     free(v);
 }
 
-void vector_agg_step(struct eval *e, struct eval_node *n)
+int vector_agg_step(struct eval *e, struct eval_node *n, struct err *err)
 {
     const struct eval_vec *in = &e->nodes[n->left].out;
     enum vector_op op = n->expr->vector_agg.op;
     if (op == VECTOR_SORT || op == VECTOR_SORT_DESC) {
         put_ranked(&n->out, in, op == VECTOR_SORT_DESC, SIZE_MAX, NULL);
-        return;
+        return 0;
     }
     step_slots_clear(&n->slots);
     n->n_groups = 0;
-    for (size_t i = 0; i < in->n; i++)
+    for (size_t i = 0; i < in->n; i++) {
         add_sample(group_of(e, n, in->v[i].series), op, &in->v[i]);
+        int r = eval_check(e, err);
+        if (r < 0)
+            return r;
+    }
     bool ranks = op == VECTOR_TOPK || op == VECTOR_BOTTOMK || op == VECTOR_APPROX_TOPK;
     for (size_t i = 0; i < n->n_groups; i++) {
         const struct agg_group *g = &n->groups[i];
@@ -179,4 +191,5 @@ void vector_agg_step(struct eval *e, struct eval_node *n)
         else
             vec_put(&n->out, g->series, group_value(g, op));
     }
+    return 0;
 }

@@ -36,23 +36,24 @@ static void descend(struct emitter *e, const struct label_filter *f)
     e->todo[e->n_todo++] = (struct emitting){.f = f};
 }
 
-static int emit_test(struct emitter *e, const struct label_filter *f, struct err *err)
+static int emit_test(struct emitter *e, const struct label_filter *f, struct compile *c,
+                     struct err *err)
 {
     struct label_instr *i = emit(e, LABEL_INSTR_TEST);
     i->filter = f;
     if (f->kind == LABEL_FILTER_STRING && is_regex(f->string.op))
-        return regex_compile(&i->regex, f->string.value, REGEX_FULL, err);
+        return compile_regex(c, f->string.value, REGEX_FULL, &i->regex, err);
     return f->kind == LABEL_FILTER_IP ? ip_range_parse(f->ip.text, &i->ip, err) : 0;
 }
 
 /* One visit of the newest pending node. */
-static int emit_next(struct emitter *e, struct err *err)
+static int emit_next(struct emitter *e, struct compile *c, struct err *err)
 {
     struct emitting *at = &e->todo[e->n_todo - 1];
     const struct label_filter *f = at->f;
     if (f->kind != LABEL_FILTER_AND && f->kind != LABEL_FILTER_OR) {
         e->n_todo--;
-        return emit_test(e, f, err);
+        return emit_test(e, f, c, err);
     }
     switch (at->phase++) {
     case 0:
@@ -73,15 +74,15 @@ static int emit_next(struct emitter *e, struct err *err)
     }
 }
 
-int label_test_compile(struct label_test *t, const struct label_filter *f, struct arena *a,
+int label_test_compile(struct label_test *t, const struct label_filter *f, struct compile *c,
                        struct err *err)
 {
     struct emitter e = {0};
     descend(&e, f);
     int r = 0;
     while (e.n_todo && r == 0)
-        r = emit_next(&e, err);
-    *t = (struct label_test){arena_alloc(a, (e.n + 1) * sizeof *t->v), e.n};
+        r = emit_next(&e, c, err);
+    *t = (struct label_test){arena_alloc(c->arena, (e.n + 1) * sizeof *t->v), e.n};
     memcpy(t->v, e.v, e.n * sizeof *t->v);
     free(e.v);
     free(e.todo);
@@ -236,11 +237,13 @@ bool label_test_keeps(const struct label_test *t, struct labels_builder *b,
     return verdict;
 }
 
-int named_test_compile(struct named_test *t, const struct named_label *n, struct err *err)
+int named_test_compile(struct named_test *t, const struct named_label *n, struct compile *c,
+                       struct err *err)
 {
     *t = (struct named_test){.named = n};
-    return n->has_matcher && is_regex(n->op) ? regex_compile(&t->regex, n->value, REGEX_FULL, err)
-                                             : 0;
+    return n->has_matcher && is_regex(n->op)
+               ? compile_regex(c, n->value, REGEX_FULL, &t->regex, err)
+               : 0;
 }
 
 void named_test_deinit(struct named_test *t)

@@ -6,6 +6,7 @@
 #include "logql/ast.h"
 #include "logql/ip.h"
 #include "logql/labels_builder.h"
+#include "querier/compile.h"
 #include "regex/regex.h"
 
 /* One test, or what joins the verdicts of two: a program instead of a tree, so that no depth of
@@ -29,7 +30,7 @@ struct label_test {
 };
 
 /* Lies in the arena; deinit before the arena goes. */
-int label_test_compile(struct label_test *t, const struct label_filter *f, struct arena *a,
+int label_test_compile(struct label_test *t, const struct label_filter *f, struct compile *c,
                        struct err *err);
 void label_test_deinit(struct label_test *t);
 /* A value that does not convert sets an error on the line and keeps it. */
@@ -45,7 +46,8 @@ struct named_test {
     const struct named_label *named;
     struct regex *regex;
 };
-int named_test_compile(struct named_test *t, const struct named_label *n, struct err *err);
+int named_test_compile(struct named_test *t, const struct named_label *n, struct compile *c,
+                       struct err *err);
 void named_test_deinit(struct named_test *t);
 bool named_test_value(const struct named_test *t, struct str_view value,
                       struct regex_scratch *scratch);

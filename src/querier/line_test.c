@@ -23,11 +23,12 @@ static void compile_contains(struct line_operand_test *o, struct str_view text, 
     add_clause(o, a, &(struct regex_literal){text, false}, 1);
 }
 
-static int compile_regex(struct line_operand_test *o, struct str_view text, struct arena *a,
-                         struct err *err)
+static int compile_search(struct line_operand_test *o, struct str_view text, struct compile *c,
+                          struct err *err)
 {
+    struct arena *a = c->arena;
     o->kind = OPERAND_REGEX;
-    int r = regex_compile(&o->regex, text, REGEX_SEARCH, err);
+    int r = compile_regex(c, text, REGEX_SEARCH, &o->regex, err);
     if (r < 0)
         return r;
     const struct regex_literals *known = regex_literals(o->regex);
@@ -61,7 +62,7 @@ static int compile_pattern(struct line_operand_test *o, struct str_view text, st
 }
 
 static int compile_operand(struct line_operand_test *o, enum line_op op,
-                           const struct line_operand *from, struct arena *a, struct err *err)
+                           const struct line_operand *from, struct compile *c, struct err *err)
 {
     if (from->is_ip) {
         o->kind = OPERAND_IP;
@@ -70,27 +71,27 @@ static int compile_operand(struct line_operand_test *o, enum line_op op,
     switch (op) {
     case LINE_RE:
     case LINE_NOT_RE:
-        return compile_regex(o, from->text, a, err);
+        return compile_search(o, from->text, c, err);
     case LINE_PATTERN:
     case LINE_NOT_PATTERN:
-        return compile_pattern(o, from->text, a, err);
+        return compile_pattern(o, from->text, c->arena, err);
     default:
-        compile_contains(o, from->text, a);
+        compile_contains(o, from->text, c->arena);
         return 0;
     }
 }
 
-int line_test_compile(struct line_test *t, const struct line_filter *filter, struct arena *a,
+int line_test_compile(struct line_test *t, const struct line_filter *filter, struct compile *c,
                       struct err *err)
 {
     *t = (struct line_test){
         .negated = filter->op == LINE_NOT_CONTAINS || filter->op == LINE_NOT_RE ||
                    filter->op == LINE_NOT_PATTERN,
-        .v = ARENA_ARRAY(a, struct line_operand_test, filter->n_operands),
+        .v = ARENA_ARRAY(c->arena, struct line_operand_test, filter->n_operands),
         .n = filter->n_operands,
     };
     for (size_t i = 0; i < t->n; i++) {
-        int r = compile_operand(&t->v[i], filter->op, &filter->operands[i], a, err);
+        int r = compile_operand(&t->v[i], filter->op, &filter->operands[i], c, err);
         if (r < 0) {
             t->n = i + 1; /* the failed one may be half built */
             line_test_deinit(t);
@@ -119,6 +120,14 @@ void line_test_deinit(struct line_test *t)
 
 /* ---- one line ---- */
 
+enum { ASK_OPERANDS = 32, BYTES_PER_STEP = 8 };
+
+/* In the unit of regex_scratch_must_stop(). */
+static size_t search_steps(size_t bytes)
+{
+    return 8 + bytes / BYTES_PER_STEP;
+}
+
 static bool operand_matches(const struct line_operand_test *o, struct regex_scratch *scratch,
                             struct str_view line)
 {
@@ -138,9 +147,13 @@ static bool operand_matches(const struct line_operand_test *o, struct regex_scra
 bool line_test_passes(const struct line_test *t, struct regex_scratch *scratch,
                       struct str_view line)
 {
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         if (operand_matches(&t->v[i], scratch, line))
             return !t->negated;
+        if (i % ASK_OPERANDS == ASK_OPERANDS - 1 &&
+            regex_scratch_must_stop(scratch, ASK_OPERANDS * search_steps(line.len)))
+            break;
+    }
     return t->negated;
 }
 
@@ -185,8 +198,9 @@ void line_test_scan(const struct line_test *t, struct regex_scratch *scratch,
                     const struct chunk_lines *lines, bool chunk_has_newline, struct row_set *rows,
                     struct row_set tmp[2])
 {
+    size_t steps = search_steps(lines->start[lines->rows]);
     if (t->negated || t->n == 1) {
-        for (size_t i = 0; i < t->n; i++)
+        for (size_t i = 0; i < t->n && !regex_scratch_must_stop(scratch, steps); i++)
             scan_operand(&t->v[i], scratch, lines, chunk_has_newline,
                          t->negated ? SCAN_KEEP_OTHERS : SCAN_KEEP_MATCHING, rows);
         return;
@@ -194,7 +208,7 @@ void line_test_scan(const struct line_test *t, struct regex_scratch *scratch,
     /* Any operand will do: each looks only at what no other has found yet. */
     struct row_set *found = &tmp[0], *one = &tmp[1];
     row_set_reset(found, rows->n_rows);
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = 0; i < t->n && !regex_scratch_must_stop(scratch, steps); i++) {
         row_set_copy(one, rows);
         scan_operand(&t->v[i], scratch, lines, chunk_has_newline, SCAN_KEEP_MATCHING, one);
         row_set_or(found, one);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* line_test.h - a compiled line filter: on one line, on all lines of a chunk, and on a chunk's
  * 5-gram filter, which may only say that no line can pass.
+ * A test may have thousands of operands: where the scratch's stop hook says so it ends early, with
+ * any result; the caller asks the same before it trusts one.
  * Threads: immutable once compiled; the regex scratch belongs to the caller. */
 #pragma once
 #include "base/arena.h"
@@ -9,6 +11,7 @@
 #include "logql/ast.h"
 #include "logql/ip.h"
 #include "logql/pattern.h"
+#include "querier/compile.h"
 
 enum line_operand_kind { OPERAND_CONTAINS, OPERAND_REGEX, OPERAND_PATTERN, OPERAND_IP };
 
@@ -37,7 +40,7 @@ struct line_test {
 };
 
 /* Lies in the arena but holds compiled parts: deinit before the arena goes. */
-int line_test_compile(struct line_test *t, const struct line_filter *filter, struct arena *a,
+int line_test_compile(struct line_test *t, const struct line_filter *filter, struct compile *c,
                       struct err *err);
 void line_test_deinit(struct line_test *t);
 bool line_test_passes(const struct line_test *t, struct regex_scratch *scratch,

@@ -43,7 +43,7 @@ static int compile_stages(struct pipeline *p, const struct log_query *log, struc
         const struct stage *stage = &log->stages[i];
         int r;
         if (stage->kind == STAGE_LINE_FILTER && !line_changed) {
-            r = line_test_compile(&p->line_tests[p->n_line_tests], &stage->line_filter, &p->arena,
+            r = line_test_compile(&p->line_tests[p->n_line_tests], &stage->line_filter, &p->compile,
                                   err);
             p->n_line_tests += r == 0;
         } else {
@@ -74,7 +74,7 @@ static int compile_unwrap(struct pipeline *p, struct err *err)
     p->post_filters = ARENA_ARRAY(&p->arena, struct label_test, u->n_post_filters);
     for (; p->n_post_filters < u->n_post_filters; p->n_post_filters++) {
         int r = label_test_compile(&p->post_filters[p->n_post_filters],
-                                   u->post_filters[p->n_post_filters], &p->arena, err);
+                                   u->post_filters[p->n_post_filters], &p->compile, err);
         if (r < 0)
             return r;
     }
@@ -137,9 +137,10 @@ static void list_metadata(struct pipeline *p)
 }
 
 int pipeline_new(struct pipeline **ret, const struct log_query *log, const struct unwrap *unwrap,
-                 const struct label_need *need, struct err *err)
+                 const struct label_need *need, struct query_control *control, struct err *err)
 {
     struct pipeline *p = mem_zalloc(1, sizeof *p);
+    p->compile = (struct compile){.arena = &p->arena, .control = control};
     p->unwrap = unwrap && unwrap->present ? unwrap : NULL;
     if (need)
         p->need = *need;
@@ -148,12 +149,15 @@ int pipeline_new(struct pipeline **ret, const struct log_query *log, const struc
         r = compile_unwrap(p, err);
     if (r == 0)
         r = value_needles_init(&p->value_needles, log, &p->arena, err);
+    if (r == 0) {
+        pipeline_names(p, log, 0, &p->names, &p->any_name);
+        list_metadata(p);
+        r = compile_charge(&p->compile, p->arena.used_bytes, err);
+    }
     if (r < 0) {
         pipeline_free(p);
         return r;
     }
-    pipeline_names(p, log, 0, &p->names, &p->any_name);
-    list_metadata(p);
     note_what_is_read(p);
     *ret = p;
     return 0;
@@ -170,6 +174,8 @@ void pipeline_free(struct pipeline *p)
     for (size_t i = 0; i < p->n_post_filters; i++)
         label_test_deinit(&p->post_filters[i]);
     value_needles_deinit(&p->value_needles);
+    if (p->compile.control)
+        query_release(p->compile.control, p->compile.charged_bytes);
     arena_deinit(&p->arena);
     free(p);
 }
@@ -248,6 +254,8 @@ void pipeline_runner_init(struct pipeline_runner *r, const struct pipeline *p)
 void pipeline_runner_deinit(struct pipeline_runner *r)
 {
     labels_builder_deinit(&r->b);
+    if (r->p && r->p->compile.control)
+        query_release(r->p->compile.control, r->charged_bytes);
     regex_scratch_free(r->scratch);
     buf_deinit(&r->text[0]);
     buf_deinit(&r->text[1]);
@@ -258,6 +266,39 @@ void pipeline_runner_deinit(struct pipeline_runner *r)
 void pipeline_runner_stream(struct pipeline_runner *r, struct labels base)
 {
     labels_builder_set_base(&r->b, base);
+}
+
+int pipeline_runner_check(const struct pipeline_runner *r, struct err *err)
+{
+    return r->failed ? err_set(err, r->err.code, "%s", r->err.text) : 0;
+}
+
+size_t pipeline_runner_mem_bytes(const struct pipeline_runner *r)
+{
+    return labels_builder_mem_bytes(&r->b) - r->b.scratch.used_bytes +
+           regex_scratch_mem_bytes(r->scratch) + r->text[0].cap + r->text[1].cap +
+           r->cap_reduced * sizeof *r->reduced;
+}
+
+enum { FREE_ROW_BYTES = 256 << 10, STAGE_STEPS = 32, LINE_BYTES_PER_STEP = 4 };
+
+bool pipeline_runner_spend(struct pipeline_runner *r)
+{
+    struct query_control *control = r->p->compile.control;
+    uint64_t held = r->b.scratch.used_bytes;
+    size_t steps = STAGE_STEPS + r->line.len / LINE_BYTES_PER_STEP;
+    int failed = 0;
+    if (r->failed || !control)
+        return !r->failed;
+    if (held > FREE_ROW_BYTES && held > r->charged_bytes) {
+        failed = query_charge(control, held - r->charged_bytes, &r->err);
+        if (failed == 0)
+            r->charged_bytes = held;
+    }
+    if (failed == 0 && regex_scratch_must_stop(r->scratch, steps))
+        failed = query_check(control, &r->err);
+    r->failed = failed < 0;
+    return !r->failed;
 }
 
 static int convert(enum unwrap_conv conv, struct str_view text, double *ret, struct err *err)
@@ -309,9 +350,9 @@ bool pipeline_runner_row(struct pipeline_runner *r, int64_t ts_ns, struct str_vi
     r->line = line;
     r->ts_ns = ts_ns;
     for (size_t i = 0; i < p->n_steps; i++)
-        if (!step_run(r, &p->steps[i]))
+        if (!step_run(r, &p->steps[i]) || !pipeline_runner_spend(r))
             return false;
-    return !p->unwrap || unwrap_row(r);
+    return !r->failed && (!p->unwrap || unwrap_row(r));
 }
 
 static bool holds(const struct name_list *names, struct str_view name)

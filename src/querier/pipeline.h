@@ -11,9 +11,10 @@
 #include "querier/value_needle.h"
 
 struct pipeline;
-/* Borrows log, unwrap (NULL or not present: none) and need (NULL: all labels). */
+/* Borrows log, unwrap (NULL or not present: none), need (NULL: all labels) and control, which
+ * bears what the stages hold (NULL: unbounded). */
 int pipeline_new(struct pipeline **ret, const struct log_query *log, const struct unwrap *unwrap,
-                 const struct label_need *need, struct err *err);
+                 const struct label_need *need, struct query_control *control, struct err *err);
 void pipeline_free(struct pipeline *p);
 
 /* Tests on the line as it was stored; the caller applies them before pipeline_runner_row(). */
@@ -54,8 +55,16 @@ struct pipeline_runner {
     unsigned next_text;
     struct label *reduced;
     size_t cap_reduced;
+    uint64_t charged_bytes; /* of the row's arena, where one row made it large */
+    bool failed;            /* over budget or to be stopped: no row passes any more */
+    struct err err;
 };
 void pipeline_runner_init(struct pipeline_runner *r, const struct pipeline *p);
+/* The query ended inside a row: every row since then was dropped, and this says why.  To be asked
+ * before an answer is trusted. */
+int pipeline_runner_check(const struct pipeline_runner *r, struct err *err);
+/* What it holds by now beyond what it charged itself. */
+size_t pipeline_runner_mem_bytes(const struct pipeline_runner *r);
 void pipeline_runner_deinit(struct pipeline_runner *r);
 /* The stream of the rows to come; borrows base. */
 void pipeline_runner_stream(struct pipeline_runner *r, struct labels base);

@@ -45,6 +45,7 @@ struct step {
 
 struct pipeline {
     struct arena arena;
+    struct compile compile;      /* charged until the end */
     const struct unwrap *unwrap; /* NULL: none */
     struct label_need need;
     struct line_test *line_tests;
@@ -71,6 +72,9 @@ bool stage_is_parser(enum stage_kind k);
 
 int step_compile(struct pipeline *p, struct step *s, const struct stage *stage, struct err *err);
 void step_deinit(struct step *s);
+/* Work that may be much for one row: charges what the row's labels hold by now, and asks whether
+ * the query is to end.  False: it is. */
+bool pipeline_runner_spend(struct pipeline_runner *r);
 /* False drops the row. */
 bool step_run(struct pipeline_runner *r, const struct step *s);
 void step_parse(struct pipeline_runner *r, const struct step *s);

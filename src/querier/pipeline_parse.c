@@ -10,7 +10,10 @@ struct extraction_sink {
     struct labels_builder *b;
     const struct step *s;
     size_t n_found;
+    struct regex_scratch *scratch; /* knows when to stop */
 };
+
+enum { MANY_NAMES = 64 };
 
 /* Whether it stands in the list, alone or with the suffix of a clash. */
 static bool may_be_wanted(const struct name_list *wanted, struct str_view name)
@@ -45,6 +48,9 @@ static bool emit_all(void *ctx, struct str_view name, struct str_view value)
 static bool emit_wanted(void *ctx, struct str_view name, struct str_view value)
 {
     struct extraction_sink *sink = ctx;
+    size_t n_wanted = sink->s->wanted.n;
+    if (n_wanted > MANY_NAMES && regex_scratch_must_stop(sink->scratch, n_wanted))
+        return false;
     if (!may_be_wanted(&sink->s->wanted, name))
         return true;
     struct str_view target = labels_builder_target(sink->b, name);
@@ -60,7 +66,7 @@ static emit_fn *emit_of(const struct step *s)
 
 static void parse_pairs(struct pipeline_runner *r, const struct step *s)
 {
-    struct extraction_sink sink = {&r->b, s, 0};
+    struct extraction_sink sink = {&r->b, s, 0, r->scratch};
     struct arena *scratch = labels_builder_arena(&r->b);
     struct str_view details = {NULL, 0};
     if (s->stage->kind == STAGE_JSON) {
@@ -120,7 +126,7 @@ static void logfmt_expressions(struct pipeline_runner *r, const struct step *s)
 
 static void unpack(struct pipeline_runner *r, const struct step *s)
 {
-    struct extraction_sink sink = {&r->b, s, 0};
+    struct extraction_sink sink = {&r->b, s, 0, r->scratch};
     struct str_view details = {NULL, 0}, line = r->line;
     if (unpack_line(r->line, labels_builder_arena(&r->b), emit_of(s), &sink, &line, &details) ==
         LINE_E_FAULT)
@@ -132,7 +138,7 @@ void step_parse(struct pipeline_runner *r, const struct step *s)
 {
     if (s->limited && s->wanted.n == 0)
         return;
-    struct extraction_sink sink = {&r->b, s, 0};
+    struct extraction_sink sink = {&r->b, s, 0, r->scratch};
     switch (s->stage->kind) {
     case STAGE_JSON:
         if (s->json.n)

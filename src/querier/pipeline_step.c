@@ -25,7 +25,8 @@ static int compile_named(struct pipeline *p, struct step *s, struct err *err)
 {
     s->named.v = ARENA_ARRAY(&p->arena, struct named_test, s->stage->named.n);
     for (; s->named.n < s->stage->named.n; s->named.n++) {
-        int r = named_test_compile(&s->named.v[s->named.n], &s->stage->named.v[s->named.n], err);
+        int r = named_test_compile(&s->named.v[s->named.n], &s->stage->named.v[s->named.n],
+                                   &p->compile, err);
         if (r < 0) {
             step_deinit(s);
             return r;
@@ -51,6 +52,16 @@ static int compile_json(struct pipeline *p, struct step *s, struct err *err)
     return 0;
 }
 
+static int compile_regexp(struct pipeline *p, struct step *s, struct err *err)
+{
+    int r = regexp_stage_init(&s->regexp, &p->arena, s->stage->text, err);
+    if (r == 0)
+        r = compile_charge(&p->compile, regex_mem_bytes(s->regexp.re), err);
+    if (r < 0)
+        step_deinit(s);
+    return r;
+}
+
 static int compile_logfmt(struct pipeline *p, struct step *s, struct err *err)
 {
     const struct parser_stage *from = &s->stage->parser;
@@ -70,11 +81,11 @@ int step_compile(struct pipeline *p, struct step *s, const struct stage *stage, 
     s->stage = stage;
     switch (stage->kind) {
     case STAGE_LINE_FILTER:
-        return line_test_compile(&s->line, &stage->line_filter, &p->arena, err);
+        return line_test_compile(&s->line, &stage->line_filter, &p->compile, err);
     case STAGE_LABEL_FILTER:
-        return label_test_compile(&s->label, stage->label_filter, &p->arena, err);
+        return label_test_compile(&s->label, stage->label_filter, &p->compile, err);
     case STAGE_REGEXP:
-        return regexp_stage_init(&s->regexp, &p->arena, stage->text, err);
+        return compile_regexp(p, s, err);
     case STAGE_PATTERN:
         return pattern_parse(&p->arena, stage->text, PATTERN_EXTRACT, &s->pattern, err);
     case STAGE_LINE_FORMAT:
@@ -197,6 +208,8 @@ static void label_format(struct pipeline_runner *r, const struct step *s)
         if (format(r, f->template, &labels, &out))
             labels_builder_set(&r->b, f->from->dst,
                                arena_copy(labels_builder_arena(&r->b), buf_view(&out)));
+        if (!pipeline_runner_spend(r))
+            return;
     }
 }
 
@@ -236,7 +249,7 @@ static bool is_kept(const struct pipeline_runner *r, const struct step *s, const
 static void keep(struct pipeline_runner *r, const struct step *s)
 {
     struct labels labels = snapshot(r);
-    for (size_t i = 0; i < labels.n; i++)
+    for (size_t i = 0; i < labels.n && !regex_scratch_must_stop(r->scratch, s->named.n); i++)
         if (!is_kept(r, s, &labels.v[i]))
             labels_builder_delete(&r->b, labels.v[i].name);
 }

@@ -14,6 +14,12 @@ static int compile_matchers(struct plan *p, const struct matcher *from, size_t n
         int r = matcher_compile(&p->matchers[p->n_matchers], err);
         if (r < 0)
             return r;
+        const struct regex *re = p->matchers[p->n_matchers].regex;
+        r = re ? compile_charge(&p->compile, regex_mem_bytes(re), err) : 0;
+        if (r < 0) {
+            p->n_matchers++; /* to be freed with the others */
+            return r;
+        }
     }
     return 0;
 }
@@ -122,7 +128,7 @@ static void count_plan(const struct plan *p)
 int plan_open(struct plan *p, const struct run *run, const struct plan_query *query,
               struct err *err)
 {
-    *p = (struct plan){.run = run, .within = query->within};
+    *p = (struct plan){.run = run, .within = query->within, .compile = {.control = run->control}};
     struct recent recent = {0};
     int r = compile_matchers(p, query->matchers, query->n_matchers, err);
     if (r == 0)
@@ -151,6 +157,6 @@ void plan_close(struct plan *p)
     for (size_t i = 0; i < p->n_matchers; i++)
         matcher_deinit(&p->matchers[i]);
     view_unpin(p->view);
-    query_release(p->run->control, p->charged_bytes);
+    query_release(p->run->control, p->charged_bytes + p->compile.charged_bytes);
     arena_deinit(&p->arena);
 }

@@ -6,6 +6,7 @@
  * Threads: built by one; then immutable and shared by the workers. */
 #pragma once
 #include "cluster/peer.h"
+#include "querier/compile.h"
 #include "querier/overlap.h"
 #include "querier/run.h"
 #include "store/index.h"
@@ -73,6 +74,7 @@ struct plan {
     struct plan_task *tasks; /* by time, see plan_order */
     size_t n_tasks, n_chunks;
     uint64_t charged_bytes;
+    struct compile compile; /* of the matchers */
 };
 
 struct plan_query {

@@ -41,7 +41,7 @@ int run_log(const struct run *run, const struct log_query *query, const struct l
     if (options->limit == 0 || options->end_ns <= options->start_ns)
         return 0;
     struct pipeline *pipeline;
-    int r = pipeline_new(&pipeline, query, NULL, NULL, err);
+    int r = pipeline_new(&pipeline, query, NULL, NULL, run->control, err);
     if (r == 0) {
         r = find_rows(run, query, pipeline, options, ret, err);
         pipeline_free(pipeline);

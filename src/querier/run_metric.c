@@ -78,14 +78,15 @@ static int scan_groups(const struct run *run, struct leaves *l, struct err *err)
     return r;
 }
 
-static int add_leaf(struct leaves *l, struct eval_leaf *from, struct err *err)
+static int add_leaf(const struct run *run, struct leaves *l, struct eval_leaf *from,
+                    struct err *err)
 {
     struct scan_query *q = &l->v[l->n++];
     *q = (struct scan_query){.agg = from, .leaf = &from->leaf};
     if (!range_leaf_bounds(&from->leaf, &q->within.min_ns, &q->within.max_ns))
         return 0;
     struct pipeline *p;
-    int r = pipeline_new(&p, &from->agg->log, &from->agg->unwrap, &from->need, err);
+    int r = pipeline_new(&p, &from->agg->log, &from->agg->unwrap, &from->need, run->control, err);
     if (r == 0)
         q->pipeline = l->pipelines[l->n - 1] = p;
     return r;
@@ -99,7 +100,7 @@ static int fill_leaves(const struct run *run, struct eval *e, struct err *err)
                        .done = mem_zalloc(n + 1, 1)};
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = add_leaf(&l, eval_leaf(e, i), err);
+        r = add_leaf(run, &l, eval_leaf(e, i), err);
     if (r == 0)
         r = scan_groups(run, &l, err);
     for (size_t i = 0; i < l.n; i++)

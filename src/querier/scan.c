@@ -6,11 +6,22 @@
 
 /* ---- queries ---- */
 
+/* Asked inside a regex search that takes long; do_task() asks again before it trusts the answer. */
+static bool must_stop(void *control)
+{
+    return query_check(control, NULL) < 0;
+}
+
+enum { STEPS_PER_LABEL_TEST = 32 };
+
+/* Ended early it drops too few streams, or some that must not be: the query then ends as well. */
 static void drop_streams(struct query_state *q, const struct plan *p)
 {
     struct regex_scratch *scratch = regex_scratch_new();
+    regex_scratch_set_stop(scratch, must_stop, p->run->control);
     q->dropped = mem_zalloc(p->n_streams / 64 + 1, sizeof *q->dropped);
-    for (uint32_t i = 0; q->n_label_tests && i < p->n_streams; i++)
+    size_t steps = STEPS_PER_LABEL_TEST * q->n_label_tests;
+    for (uint32_t i = 0; steps && i < p->n_streams && !regex_scratch_must_stop(scratch, steps); i++)
         if (!pipeline_may_keep_stream(q->q->pipeline, p->streams[i].labels, scratch))
             q->dropped[i / 64] |= UINT64_C(1) << (i % 64);
     regex_scratch_free(scratch);
@@ -44,12 +55,6 @@ static void query_state_deinit(struct query_state *s, const struct plan *p)
 }
 
 /* ---- workers ---- */
-
-/* Asked inside a regex search that takes long; do_task() asks again before it trusts the answer. */
-static bool must_stop(void *control)
-{
-    return query_check(control, NULL) < 0;
-}
 
 static void query_worker_init(struct query_worker *q, struct scan_worker *w, size_t i)
 {
@@ -131,7 +136,8 @@ static int charge_worker(struct scan_worker *w, struct err *err)
     uint64_t bytes = chunk_decoder_mem_bytes(w->decoder) + w->cap_entries * sizeof *w->entries +
                      row_metadata_mem_bytes(&w->all_metadata);
     for (size_t i = 0; i < w->scan->n_queries; i++)
-        bytes += row_metadata_mem_bytes(&w->queries[i].metadata);
+        bytes += row_metadata_mem_bytes(&w->queries[i].metadata) +
+                 pipeline_runner_mem_bytes(&w->queries[i].runner);
     if (bytes <= w->charged_bytes)
         return 0;
     int r = query_charge(scan_control(w), bytes - w->charged_bytes, err);
@@ -162,11 +168,22 @@ static bool comes_too_late(const struct scan *s, const struct plan_task *t)
     return top && !top_rows_may_keep(top, s->backward ? t->at.max_ns : t->at.min_ns);
 }
 
+/* A row may end a query, by its size or while it was in work. */
+static int check_runners(const struct scan_worker *w, struct err *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < w->scan->n_queries && r == 0; i++)
+        r = pipeline_runner_check(&w->queries[i].runner, err);
+    return r;
+}
+
 static int do_task(struct scan_worker *w, const struct plan_task *t, struct err *err)
 {
     int r = query_check(scan_control(w), err);
     if (r == 0)
         r = t->part == PLAN_HEAD_TASK ? scan_head(w, t, err) : scan_chunk(w, t, err);
+    if (r == 0)
+        r = check_runners(w, err);
     if (r == 0)
         r = query_check(scan_control(w), err);
     if (r == 0)

@@ -117,7 +117,7 @@ int scan_row(struct query_worker *q, uint32_t stream, uint32_t position, const s
     }
     turn_to(q, stream);
     if (!pipeline_runner_row(&q->runner, e->ts_ns, e->line, e->sm))
-        return 0;
+        return pipeline_runner_check(&q->runner, err);
     return q->leaf ? add_sample(q, stream, position, all_metadata, err)
                    : offer_row(q, stream, position, err);
 }

@@ -22,6 +22,13 @@ void nfa_deinit(struct nfa *nfa)
     *nfa = (struct nfa){0};
 }
 
+size_t nfa_mem_bytes(const struct nfa *nfa)
+{
+    return 2 * nfa->cap_insts * 2 * sizeof(uint32_t) + 2 * nfa->cap_slots * sizeof(size_t) +
+           nfa->cap_jobs * sizeof *nfa->jobs + nfa->cap_visited * sizeof *nfa->visited +
+           2 * nfa->cap_best * sizeof *nfa->best;
+}
+
 static bool is_word_byte(struct str_view text, size_t at)
 {
     unsigned char c = at < text.len ? (unsigned char)text.p[at] : 0;
@@ -414,8 +421,7 @@ static void add_thread(struct walk *w, struct nfa_threads *t, uint32_t start, si
     }
 }
 
-/* Counts the work; true when the search is to end. */
-static bool must_stop(struct nfa *nfa, size_t steps)
+bool nfa_must_stop(struct nfa *nfa, size_t steps)
 {
     nfa->steps += steps;
     if (nfa->steps >= NFA_STEPS_PER_ASK) {
@@ -466,7 +472,7 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
         }
         if (nfa->now.n == 0 && (matched || p->anchored_start))
             break;
-        if (must_stop(nfa, nfa->now.n + 1)) {
+        if (nfa_must_stop(nfa, nfa->now.n + 1)) {
             matched = false;
             break;
         }
@@ -490,7 +496,7 @@ bool nfa_search_pike(struct nfa *nfa, const struct prog *p, struct str_view text
 bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
                 size_t *slots, size_t n_slots)
 {
-    if (n_slots > 0 && visited_words(p, text, from) <= MAX_VISITED_WORDS && !must_stop(nfa, 16))
+    if (n_slots > 0 && visited_words(p, text, from) <= MAX_VISITED_WORDS && !nfa_must_stop(nfa, 16))
         return nfa_search_backtrack(nfa, p, text, from, slots, n_slots);
     return nfa_search_pike(nfa, p, text, from, slots, n_slots);
 }

@@ -38,6 +38,9 @@ struct nfa {
 enum { NFA_STEPS_PER_ASK = 1 << 20 };
 
 void nfa_deinit(struct nfa *nfa);
+size_t nfa_mem_bytes(const struct nfa *nfa);
+/* Counts the work; true when the search is to end. */
+bool nfa_must_stop(struct nfa *nfa, size_t steps);
 /* As regex_captures.  n_slots = 0 asks for the verdict only. */
 bool nfa_search(struct nfa *nfa, const struct prog *p, struct str_view text, size_t from,
                 size_t *slots, size_t n_slots);

@@ -222,6 +222,14 @@ bool regex_find_line(const struct regex *re, struct regex_scratch *scratch, stru
     return false;
 }
 
+size_t regex_mem_bytes(const struct regex *re)
+{
+    const struct prog *p = &re->prog;
+    return sizeof *re + re->arena.used_bytes + p->cap_insts * sizeof *p->insts +
+           p->n_insts * (sizeof *p->join + (p->run_of ? 1 : 0)) + p->n_runs * sizeof *p->runs +
+           p->n_starts * sizeof *p->starts + p->n_sets * p->set_words * sizeof *p->set_bits;
+}
+
 const struct prog *regex_prog(const struct regex *re)
 {
     return &re->prog;

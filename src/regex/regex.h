@@ -38,6 +38,8 @@ size_t regex_n_groups(const struct regex *re);
 /* Empty for group 0 and unnamed groups. */
 struct str_view regex_group_name(const struct regex *re, size_t group);
 const struct regex_literals *regex_literals(const struct regex *re);
+/* What it holds, for budgets: a short pattern may be a long program. */
+size_t regex_mem_bytes(const struct regex *re);
 
 /* Working memory: DFA caches of the regexes used last and NFA thread lists, a few MiB at most. */
 struct regex_scratch *regex_scratch_new(void);
@@ -48,6 +50,11 @@ void regex_scratch_free(struct regex_scratch *scratch); /* NULL is fine */
  * question before trusting an answer. */
 typedef bool regex_stop_fn(void *ctx);
 void regex_scratch_set_stop(struct regex_scratch *scratch, regex_stop_fn *stop, void *ctx);
+/* The same question for work around the searches: `steps` of a few nanoseconds each count with
+ * those of the searches.  True once stop said so. */
+bool regex_scratch_must_stop(struct regex_scratch *scratch, size_t steps);
+/* What it holds by now, for budgets. */
+size_t regex_scratch_mem_bytes(const struct regex_scratch *scratch);
 
 bool regex_matches(const struct regex *re, struct regex_scratch *scratch, struct str_view text);
 

@@ -54,6 +54,11 @@ void regex_scratch_set_stop(struct regex_scratch *s, regex_stop_fn *stop, void *
     s->nfa.stopped = false;
 }
 
+bool regex_scratch_must_stop(struct regex_scratch *s, size_t steps)
+{
+    return nfa_must_stop(&s->nfa, steps);
+}
+
 struct nfa *scratch_nfa(struct regex_scratch *s)
 {
     return &s->nfa;
@@ -66,6 +71,11 @@ static size_t total_bytes(const struct regex_scratch *s)
         for (const struct entry *e = s->buckets[b]; e; e = e->next)
             total += dfa_used_bytes(e->dfa);
     return total;
+}
+
+size_t regex_scratch_mem_bytes(const struct regex_scratch *s)
+{
+    return sizeof *s + total_bytes(s) + nfa_mem_bytes(&s->nfa);
 }
 
 static void drop_oldest(struct regex_scratch *s)

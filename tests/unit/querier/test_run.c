@@ -197,7 +197,7 @@ static void check_log_query(struct lake *l, const char *text, const struct log_o
     struct err err = ERR_INIT;
     parse_query(&q, l, text);
     struct pipeline *p;
-    assert_int_equal(pipeline_new(&p, &q.expr->log, NULL, NULL, NULL), 0);
+    assert_int_equal(pipeline_new(&p, &q.expr->log, NULL, NULL, NULL, NULL), 0);
     struct plain_rows want = {.backward = o->backward, .categorize = o->categorize};
     plain_walk(l, p, &q.expr->log, o->start_ns, o->end_ns - 1, take_plain_row, &want);
     if (want.n)
@@ -280,8 +280,8 @@ static void plain_metric(struct lake *l, struct query_fixture *q, const struct e
         struct eval_leaf *leaf = eval_leaf(e, i);
         struct pipeline *p;
         int64_t min_ns, max_ns;
-        assert_int_equal(pipeline_new(&p, &leaf->agg->log, &leaf->agg->unwrap, &leaf->need, &err),
-                         0);
+        assert_int_equal(
+            pipeline_new(&p, &leaf->agg->log, &leaf->agg->unwrap, &leaf->need, NULL, &err), 0);
         if (range_leaf_bounds(&leaf->leaf, &min_ns, &max_ns))
             plain_walk(l, p, &leaf->agg->log, min_ns, max_ns, take_plain_sample, &leaf->leaf);
         pipeline_free(p);
