@@ -3,6 +3,7 @@
 
 #include "logql/template_ast.h"
 #include "logql/template_func.h"
+#include "regex/regex.h"
 
 enum {
     MAX_STEPS = 100000,   /* nodes and commands of one execution: a bomb ends here */
@@ -52,8 +53,18 @@ static int fail_at(struct exec *x, const struct tpipe *pipe, struct str_view sou
                    (int)(source.len < 100 ? source.len : 100), source.p, why.text);
 }
 
+enum { SEARCH_STEPS = 16, READ_BYTES_PER_SEARCH_STEP = 8 };
+
+/* The scratch's stop hook ends templates too; its owner tells why. */
+static bool must_stop(struct exec *x, size_t steps)
+{
+    return x->call.scratch && regex_scratch_must_stop(x->call.scratch, steps);
+}
+
 static int step(struct exec *x)
 {
+    if (must_stop(x, SEARCH_STEPS))
+        return err_set(x->call.err, ERR_CANCELLED, "template: line: stopped");
     if (++x->steps > MAX_STEPS)
         return err_set(x->call.err, ERR_OVER_BUDGET, "template: line: more than %d steps",
                        MAX_STEPS);
@@ -253,11 +264,13 @@ static const char *type_word(char type)
 static void count_text(struct exec *x, const struct tfunc *f, const struct tvalue *args, size_t n,
                        const struct tvalue *result)
 {
+    size_t before = x->read_bytes;
     for (size_t i = 0; i < n && tfunc_reads_text(f); i++)
         if (args[i].kind == TK_STRING)
             x->read_bytes += args[i].s.len;
     if (result->kind == TK_STRING)
         x->read_bytes += result->s.len;
+    must_stop(x, (x->read_bytes - before) / READ_BYTES_PER_SEARCH_STEP);
 }
 
 static int call_func(struct exec *x, const struct tpipe *pipe, const struct targ *callee,

@@ -28,3 +28,16 @@ int compile_regex(struct compile *c, struct str_view pattern, enum regex_mode mo
         *ret = re;
     return r;
 }
+
+static bool must_stop(void *control)
+{
+    return query_check(control, NULL) < 0;
+}
+
+struct regex_scratch *query_scratch_new(struct query_control *control)
+{
+    struct regex_scratch *scratch = regex_scratch_new();
+    if (control)
+        regex_scratch_set_stop(scratch, must_stop, control);
+    return scratch;
+}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/control.h"
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/conf.h"
 
 void query_control_deinit(struct query_control *c)
 {
@@ -10,17 +12,24 @@ void query_control_deinit(struct query_control *c)
         ledger_release(c->ledger, LEDGER_QUERIES, used);
 }
 
+static int too_late(const struct query_control *c, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf limit = BUF_INIT;
+    conf_put_prom_duration(&limit, c->timeout_ns);
+    return err_set(err, ERR_TIMEOUT,
+                   "request timed out, decrease the duration of the request or add more label "
+                   "matchers (exact match preferred) to reduce the amount of data processed: it "
+                   "took more than %.*s (limits_config.query_timeout)",
+                   SV_ARG(buf_view(&limit)));
+}
+
 int query_check(struct query_control *c, struct err *err)
 {
     if (atomic_load_explicit(&c->stopped, memory_order_relaxed))
         return err_set(err, ERR_CANCELLED, "the query was stopped");
     if (c->client_gone && c->client_gone(c->client))
         return err_set(err, ERR_CANCELLED, "the request was cancelled by the client");
-    if (clock_mono_ns() > c->deadline_mono_ns)
-        return err_set(err, ERR_TIMEOUT,
-                       "request timed out, decrease the duration of the request or add more label "
-                       "matchers (exact match preferred) to reduce the amount of data processed");
-    return 0;
+    return clock_mono_ns() > c->deadline_mono_ns ? too_late(c, err) : 0;
 }
 
 int query_charge(struct query_control *c, uint64_t bytes, struct err *err)

@@ -13,6 +13,7 @@
 
 struct query_control {
     int64_t deadline_mono_ns;       /* fixed at init; INT64_MAX: none */
+    int64_t timeout_ns;             /* fixed at init: what led to it, for the error's text */
     uint64_t max_bytes;             /* fixed at init; 0: the ledger alone */
     struct ledger *ledger;          /* fixed at init; may be NULL */
     bool (*client_gone)(void *ctx); /* fixed at init; may be NULL */

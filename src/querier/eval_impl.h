@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* eval_impl.h - what the operators of the evaluator share; only eval*.c include it. */
 #pragma once
+#include "querier/compile.h"
 #include "querier/eval.h"
-#include "regex/regex.h"
 
 struct eval_sample {
     uint32_t series; /* in eval.set */

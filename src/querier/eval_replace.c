@@ -6,17 +6,10 @@
 
 enum { MAX_VALUE_BYTES = 1 << 20, REPLACE_STEPS = 16 };
 
-static bool must_stop(void *control)
-{
-    return query_check(control, NULL) < 0;
-}
-
 int label_replace_init(struct eval *e, struct eval_node *n, struct err *err)
 {
-    if (!e->regex_scratch) {
-        e->regex_scratch = regex_scratch_new();
-        regex_scratch_set_stop(e->regex_scratch, e->control ? must_stop : NULL, e->control);
-    }
+    if (!e->regex_scratch)
+        e->regex_scratch = query_scratch_new(e->control);
     int r = regex_compile(&n->regex, n->expr->label_replace.regex, REGEX_FULL, err);
     return r < 0 ? err_context(err, r, "invalid regex in label_replace") : 0;
 }

@@ -19,6 +19,8 @@ static int compile_matchers(struct lookup *l, struct err *err)
     }
     for (size_t i = 0; i < ask->n_matchers; i++) {
         int r = matcher_compile(&l->matchers[i], err);
+        if (r == 0 && l->matchers[i].regex)
+            r = compile_charge(&l->compile, regex_mem_bytes(l->matchers[i].regex), err);
         if (r < 0)
             return r;
     }
@@ -61,14 +63,19 @@ static int keep_streams_in_range(struct lookup *l, struct err *err)
     return 0;
 }
 
+/* Whoever charges an answer has one: the query may have ended in the middle of a regex. */
 static int charge(struct lookup *l, struct err *err)
 {
-    return query_charge_arena(l->ask.control, l->ask.arena, &l->charged_bytes, err);
+    int r = query_check(l->ask.control, err);
+    return r < 0 ? r : query_charge_arena(l->ask.control, l->ask.arena, &l->charged_bytes, err);
 }
 
 int lookup_open(struct lookup *l, const struct lookup_ask *ask, struct err *err)
 {
-    *l = (struct lookup){.ask = *ask, .charged_bytes = ask->arena->used_bytes};
+    *l = (struct lookup){.ask = *ask,
+                         .compile = {.control = ask->control},
+                         .scratch = query_scratch_new(ask->control),
+                         .charged_bytes = ask->arena->used_bytes};
     int r = compile_matchers(l, err);
     if (r < 0)
         return r;
@@ -85,6 +92,9 @@ void lookup_close(struct lookup *l)
     view_unpin(l->recent.view);
     for (size_t i = 0; l->matchers && i < l->ask.n_matchers; i++)
         matcher_deinit(&l->matchers[i]);
+    regex_scratch_free(l->scratch);
+    if (l->ask.control)
+        query_release(l->ask.control, l->compile.charged_bytes);
     *l = (struct lookup){0};
 }
 
@@ -97,6 +107,7 @@ static struct index_query stored_of(const struct lookup *l)
         .n_matchers = l->ask.n_matchers,
         .min_ts_ns = l->ask.min_ts_ns,
         .max_ts_ns = l->ask.max_ts_ns,
+        .scratch = l->scratch,
         .max_bytes = l->ask.control->max_bytes,
     };
 }

@@ -4,6 +4,7 @@
  *     lookup_open(); any of the calls; lookup_close().
  * Threads: one at a time. */
 #pragma once
+#include "querier/compile.h"
 #include "querier/control.h"
 #include "querier/querier.h"
 #include "querier/series_set.h"
@@ -21,7 +22,9 @@ struct lookup_ask {
 struct lookup {
     struct lookup_ask ask;
     struct matcher *matchers; /* compiled copies */
-    struct recent recent;     /* streams with an entry in the range */
+    struct compile compile;   /* of the matchers */
+    struct regex_scratch *scratch;
+    struct recent recent; /* streams with an entry in the range */
     uint64_t charged_bytes;
 };
 int lookup_open(struct lookup *l, const struct lookup_ask *ask, struct err *err);

@@ -248,7 +248,7 @@ void pipeline_runner_init(struct pipeline_runner *r, const struct pipeline *p)
 {
     *r = (struct pipeline_runner){.p = p};
     labels_builder_init(&r->b);
-    r->scratch = regex_scratch_new();
+    r->scratch = query_scratch_new(p->compile.control);
 }
 
 void pipeline_runner_deinit(struct pipeline_runner *r)

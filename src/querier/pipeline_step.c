@@ -215,8 +215,12 @@ static void label_format(struct pipeline_runner *r, const struct step *s)
 
 /* ---- drop and keep ---- */
 
+enum { STEPS_PER_NAME = 8 };
+
 static void drop(struct pipeline_runner *r, const struct step *s)
 {
+    if (regex_scratch_must_stop(r->scratch, STEPS_PER_NAME * s->named.n))
+        return;
     for (size_t i = 0; i < s->named.n; i++) {
         const struct named_test *t = &s->named.v[i];
         struct labels_builder *b = &r->b;

@@ -83,8 +83,12 @@ static int find(struct plan *p, struct recent *recent, struct err *err)
                             .n_matchers = p->n_matchers,
                             .min_ts_ns = p->within.min_ns,
                             .max_ts_ns = p->within.max_ns,
+                            .scratch = query_scratch_new(p->run->control),
                             .max_bytes = p->run->control->max_bytes};
     r = index_select(parts->index, &q, &p->arena, &p->selection, err);
+    regex_scratch_free(q.scratch);
+    if (r == 0)
+        r = query_check(p->run->control, err);
     p->run->stats->index_chunk_refs_lookup_s += (double)(clock_mono_ns() - start_ns) / NS_PER_S;
     p->run->stats->store.chunk_refs_fetch_time_ns += clock_mono_ns() - start_ns;
     if (r == ERR_OVER_BUDGET)

@@ -106,13 +106,14 @@ static int find_tenants(struct read_request *r, struct err *err)
     return 0;
 }
 
-static int64_t deadline_of(const struct read_request *r)
+static int64_t deadline_of(struct read_request *r)
 {
     int64_t timeout_ns = 0;
     for (size_t i = 0; i < r->n_tenants; i++)
         timeout_ns = (int64_t)stricter_limit((uint64_t)timeout_ns,
                                              (uint64_t)r->tenants[i].limits->query_timeout_ns);
     int64_t deadline;
+    r->control.timeout_ns = timeout_ns;
     if (timeout_ns <= 0 || __builtin_add_overflow(r->http->arrived_mono_ns, timeout_ns, &deadline))
         return INT64_MAX;
     return deadline;
@@ -171,6 +172,11 @@ void read_request_begin(struct querier *q, const struct read_endpoint *e, struct
     r->control.deadline_mono_ns = deadline_of(r);
     r->state = e->state_bytes ? arena_zalloc(&r->arena, 1, e->state_bytes) : NULL;
     if (e->prepare && e->prepare(r, &err) < 0) {
+        reply_err(r, &err, false);
+        return;
+    }
+    /* Many may wait for their turn, each with its parameters and its tree. */
+    if (query_charge(&r->control, r->arena.used_bytes + http->arena->used_bytes, &err) < 0) {
         reply_err(r, &err, false);
         return;
     }

@@ -6,19 +6,12 @@
 
 /* ---- queries ---- */
 
-/* Asked inside a regex search that takes long; do_task() asks again before it trusts the answer. */
-static bool must_stop(void *control)
-{
-    return query_check(control, NULL) < 0;
-}
-
 enum { STEPS_PER_LABEL_TEST = 32 };
 
 /* Ended early it drops too few streams, or some that must not be: the query then ends as well. */
 static void drop_streams(struct query_state *q, const struct plan *p)
 {
-    struct regex_scratch *scratch = regex_scratch_new();
-    regex_scratch_set_stop(scratch, must_stop, p->run->control);
+    struct regex_scratch *scratch = query_scratch_new(p->run->control);
     q->dropped = mem_zalloc(p->n_streams / 64 + 1, sizeof *q->dropped);
     size_t steps = STEPS_PER_LABEL_TEST * q->n_label_tests;
     for (uint32_t i = 0; steps && i < p->n_streams && !regex_scratch_must_stop(scratch, steps); i++)
@@ -63,8 +56,7 @@ static void query_worker_init(struct query_worker *q, struct scan_worker *w, siz
                                .worker = w,
                                .stream = SCAN_NO_STREAM,
                                .cell = {.min_ns = INT64_MAX, .max_ns = INT64_MIN}};
-    pipeline_runner_init(&q->runner, s->q->pipeline);
-    regex_scratch_set_stop(q->runner.scratch, must_stop, scan_control(w));
+    pipeline_runner_init(&q->runner, s->q->pipeline); /* do_task() asks what its scratch asked */
     row_metadata_init(&q->metadata);
     if (!s->q->leaf)
         return;

@@ -144,9 +144,17 @@ static bool may_match(const struct regex *re, struct str_view text)
     return !re->has_needle || text.len < TEXT_MIN || substr_find(&re->needle, text, 0) != SIZE_MAX;
 }
 
+enum { BYTES_PER_STEP = 8 };
+
+/* Counts what looking at the text costs at least; true when the search is to end. */
+static bool must_stop(struct regex_scratch *scratch, struct str_view text)
+{
+    return nfa_must_stop(scratch_nfa(scratch), 1 + text.len / BYTES_PER_STEP);
+}
+
 bool regex_matches(const struct regex *re, struct regex_scratch *scratch, struct str_view text)
 {
-    if (!may_match(re, text))
+    if (must_stop(scratch, text) || !may_match(re, text))
         return false;
     struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
     enum dfa_verdict v = dfa_search(dfa, &re->prog, text);
