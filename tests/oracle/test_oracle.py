@@ -27,7 +27,7 @@ FIRST = int(os.environ.get("ORACLE_FIRST", "0"))
 PER_DATASET = 50
 SHOWN = 5
 CONFIG = {"limits_config": {
-    "max_entries_limit_per_query": 100000, "max_query_length": "0s", "reject_old_samples": False, "max_query_series": 100000,
+    "max_entries_limit_per_query": 100000, "max_query_length": "0s", "reject_old_samples": False, "max_query_series": 100000, "max_global_streams_per_user": 10000000,
     "discover_log_levels": False, "discover_service_name": [], "max_line_size": "1MB", "ingestion_rate_mb": 1000,
     "ingestion_burst_size_mb": 1000, "per_stream_rate_limit": "1GB", "per_stream_rate_limit_burst": "1GB",
     "split_queries_by_interval": os.environ.get("ORACLE_SPLIT", "0s")}}
