@@ -75,11 +75,21 @@ static bool parse_unicode(struct json *j, uint32_t *ret)
     return true;
 }
 
+/* Up to the quote that ends it, or to the end. */
+static size_t raw_string_len(struct str_view s)
+{
+    size_t n = 0;
+    while (n < s.len && s.p[n] != '"')
+        n += s.p[n] == '\\' ? 2 : 1;
+    return n < s.len ? n : s.len;
+}
+
 static bool parse_string(struct json *j, struct str_view *ret)
 {
     if (!take(j, '"'))
         return false;
-    char *out = arena_alloc(j->arena, j->s.len + 4); /* an escape is never shorter than its text */
+    /* An escape is never shorter than its text. */
+    char *out = arena_alloc(j->arena, raw_string_len(j->s) + 4);
     size_t n = 0;
     while (j->s.len && j->s.p[0] != '"') {
         unsigned char c = (unsigned char)j->s.p[0];

@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "regex/regex.h"
 
-enum { N_BUCKETS = 64, MAX_DFA_BYTES = 8 << 20, SWEEP_EVERY = 256 };
+enum { N_BUCKETS = 64, MAX_DFA_BYTES = 8 << 20, SWEEP_EVERY = 256, STEPS_PER_DFA = 1024 };
 
 struct entry {
     struct entry *next;
@@ -18,6 +18,8 @@ struct entry {
 struct regex_scratch {
     struct entry *last; /* the one used last: most calls come in runs */
     struct entry *buckets[N_BUCKETS];
+    size_t n_entries;
+    size_t dfa_bytes; /* of all, as counted last and without growth since */
     uint64_t clock;
     struct nfa nfa;
 };
@@ -78,20 +80,32 @@ size_t regex_scratch_mem_bytes(const struct regex_scratch *s)
     return sizeof *s + total_bytes(s) + nfa_mem_bytes(&s->nfa);
 }
 
-static void drop_oldest(struct regex_scratch *s)
+/* Those that were not among the last n / 2 uses: at least half of them, so that a search for old
+ * ones is paid for by the many regexes that made it necessary. */
+static void drop_older_half(struct regex_scratch *s)
 {
-    struct entry **oldest = NULL;
-    for (int b = 0; b < N_BUCKETS; b++)
-        for (struct entry **at = &s->buckets[b]; *at; at = &(*at)->next)
-            if (!oldest || (*at)->used_at < (*oldest)->used_at)
-                oldest = at;
-    if (!oldest)
-        return;
-    struct entry *e = *oldest;
-    *oldest = e->next;
-    if (s->last == e)
-        s->last = NULL;
-    free_entry(e);
+    uint64_t since = s->clock - s->n_entries / 2;
+    for (int b = 0; b < N_BUCKETS; b++) {
+        for (struct entry **at = &s->buckets[b]; *at;) {
+            struct entry *e = *at;
+            if (e->used_at >= since) {
+                at = &e->next;
+                continue;
+            }
+            *at = e->next;
+            s->n_entries--;
+            if (s->last == e)
+                s->last = NULL;
+            free_entry(e);
+        }
+    }
+}
+
+/* One stays however big it is. */
+static void make_room(struct regex_scratch *s, size_t max_bytes)
+{
+    while ((s->dfa_bytes = total_bytes(s)) > max_bytes && s->n_entries > 1)
+        drop_older_half(s);
 }
 
 struct dfa *scratch_dfa(struct regex_scratch *s, uint64_t id, const struct prog *p)
@@ -103,16 +117,17 @@ struct dfa *scratch_dfa(struct regex_scratch *s, uint64_t id, const struct prog 
     while (e && e->id != id)
         e = e->next;
     if (!e) {
-        while (total_bytes(s) > MAX_DFA_BYTES)
-            drop_oldest(s);
+        if (s->dfa_bytes > MAX_DFA_BYTES)
+            make_room(s, MAX_DFA_BYTES);
         e = mem_zalloc(1, sizeof *e);
         *e = (struct entry){*bucket, id, 0, dfa_new(p)};
         *bucket = e;
-    } else if (s->clock % SWEEP_EVERY == 0) { /* they grow after they were made */
-        e->used_at = s->clock;
-        while (total_bytes(s) > 2 * MAX_DFA_BYTES && s->last != e)
-            drop_oldest(s);
+        s->n_entries++;
+        s->dfa_bytes += dfa_used_bytes(e->dfa);
+        nfa_must_stop(&s->nfa, STEPS_PER_DFA);
     }
     e->used_at = s->clock;
+    if (s->clock % SWEEP_EVERY == 0) /* they grow after they were made */
+        make_room(s, 2 * MAX_DFA_BYTES);
     return (s->last = e)->dfa;
 }
