@@ -8,6 +8,9 @@ TEST_PACKAGES=(
   binutils clang libclang-rt-14-dev clang-format-14 libcmocka-dev golang-go curl libpcre2-dev
   python3-pytest python3-requests python3-snappy python3-yaml python3-zstandard
 )
+# Node.js comes with npm where it is not Debian's; the two must not be mixed.
+command -v node >/dev/null || TEST_PACKAGES+=(nodejs)
+command -v npm >/dev/null || TEST_PACKAGES+=(npm)
 
 # install_missing REASON PACKAGE...: says what and why, then installs; respects $NO_INSTALL.
 install_missing() {
