@@ -32,6 +32,81 @@ static void test_control_flow_chooses_and_repeats(void **state)
     expect("{{$.app}}{{with .level}}{{$.app}}{{end}}", "apiapi");
 }
 
+static void test_else_with_ranges_over_maps_and_variables_of_scopes(void **state)
+{
+    expect("{{with .nosuch}}a{{else with .level}}[{{.}}]{{else}}c{{end}}", "[warn]");
+    expect("{{with $x := .level}}{{$x}}{{end}}", "warn");
+    expect("{{range $k, $v := fromJson `{\"b\":1,\"a\":2}`}}{{$k}}{{$v}}{{end}}", "a2b1");
+    expect("{{range $v := fromJson `[1,2]`}}{{$v}}{{.}}{{end}}", "1122");
+    expect("{{range $k, $v := .}}{{if eq $k `app` `n`}}{{$k}}={{$v}} {{end}}{{end}}",
+           "app=api n=42 ");
+    expect("{{$x := 1}}{{if true}}{{$x := 2}}{{$x}}{{end}}{{$x}}", "21");
+    expect("{{define `t`}}{{$}}{{end}}{{template `t` .app}}{{template `t`}}", "api<no value>");
+    expect("{{range 2}}{{$.app}}{{end}}", "apiapi");
+    expect_failure("{{range .app}}x{{end}}", "range can't iterate over api");
+    expect_failure("{{.app.y}}", "can't evaluate field y in type string");
+    expect_failure("{{template `nope`}}", "template \"nope\" not defined");
+}
+
+static void test_a_template_may_call_itself_by_the_name_line(void **state)
+{
+    expect("{{with .nosuch}}{{else}}{{range $i, $x := fromJson `[1]`}}{{$x}}{{end}}{{end}}", "1");
+    expect(
+        "{{define `line`}}{{end}}{{if eq (print .) `x`}}end{{else}}a{{template `line` `x`}}{{end}}",
+        "aend");
+    expect_failure("{{template `line`}}", "exceeded maximum template depth");
+    expect_refused("{{define `line`}}x{{end}}y",
+                   "template: line:1: template: multiple definition of template \"line\"");
+}
+
+static void test_what_is_false(void **state)
+{
+    static const char *const FALSE[] = {"false",
+                                        "0",
+                                        "0.0",
+                                        "nil",
+                                        "``",
+                                        "(fromJson `[]`)",
+                                        "(fromJson `{}`)",
+                                        ".nosuch",
+                                        "(index .app 0 | eq 5)"};
+    static const char *const TRUE[] = {"true",
+                                       "1",
+                                       "-1",
+                                       "0.1",
+                                       "`x`",
+                                       "(fromJson `[0]`)",
+                                       "(fromJson `{\"a\":0}`)",
+                                       ".",
+                                       "__timestamp__",
+                                       "`false`"};
+    char text[100];
+    for (size_t i = 0; i < sizeof FALSE / sizeof *FALSE; i++) {
+        snprintf(text, sizeof text, "{{if %s}}true{{else}}false{{end}}", FALSE[i]);
+        expect(text, "false");
+    }
+    for (size_t i = 0; i < sizeof TRUE / sizeof *TRUE; i++) {
+        snprintf(text, sizeof text, "{{if %s}}true{{else}}false{{end}}", TRUE[i]);
+        expect(text, "true");
+    }
+}
+
+static void test_constants(void **state)
+{
+    expect("{{0x1F}} {{0b11}} {{0o17}} {{017}} {{1_000}} {{-5}} {{+5}}", "31 3 15 15 1000 -5 5");
+    expect("{{1.5}} {{1e3}} {{0x1p-2}} {{1e6}} {{1e-5}} {{1048576.0}} {{.5}}",
+           "1.5 1000 0.25 1e+06 1e-05 1.048576e+06 0.5");
+    expect("{{'a'}} {{'\\n'}} {{'\\''}} {{'\xc3\xa9'}} {{'\\u00e9'}}", "97 10 39 233 233");
+    expect("{{\"a\\x41\\u00e9\\101\\\"\"}} {{`a\\n`}}", "aA\xc3\xa9"
+                                                        "A\" a\\n");
+    expect("{{true}} {{false}} {{(fromJson `nope`)}} {{print nil}}", "true false <no value> <nil>");
+    expect_failure("{{nil}}", "nil is not a command");
+    expect_refused("{{1i}}", "template: line:1: illegal number syntax: \"1i\"");
+    expect_refused("{{1__0}}", "template: line:1: illegal number syntax: \"1__0\"");
+    expect_refused("{{99999999999999999999}}",
+                   "template: line:1: integer overflow: \"99999999999999999999\"");
+}
+
 static void test_logic_and_comparison_follow_go(void **state)
 {
     expect("{{and .app .level}} {{or .nosuch .app}} {{not .nosuch}}", "warn api true");
@@ -200,6 +275,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields_text_and_trim_markers_print),
         cmocka_unit_test(test_control_flow_chooses_and_repeats),
+        cmocka_unit_test(test_else_with_ranges_over_maps_and_variables_of_scopes),
+        cmocka_unit_test(test_a_template_may_call_itself_by_the_name_line),
+        cmocka_unit_test(test_what_is_false),
+        cmocka_unit_test(test_constants),
         cmocka_unit_test(test_logic_and_comparison_follow_go),
         cmocka_unit_test(test_values_print_as_go_prints_them),
         cmocka_unit_test(test_printf_formats_and_shows_wrong_operands),
