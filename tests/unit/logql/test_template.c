@@ -64,7 +64,7 @@ static void test_what_is_false(void **state)
     static const char *const FALSE[] = {"false",
                                         "0",
                                         "0.0",
-                                        "nil",
+                                        "(fromJson `nope`)",
                                         "``",
                                         "(fromJson `[]`)",
                                         "(fromJson `{}`)",
