@@ -72,7 +72,6 @@ struct template
     struct str_view text;
     struct tnode *body;
     struct tdefinition *definitions; /* the whole template too, by the name "line" */
-    bool bare_field;                 /* nothing but one {{.x}} */
 };
 
 struct tdefinition *find_definition(const struct template *t, struct str_view name);

@@ -819,7 +819,6 @@ int template_parse(struct arena *a, struct str_view text, struct template **ret,
     if (r < 0)
         return r;
     t->body = find_definition(t, SV("line"))->body;
-    t->bare_field = t->body && !t->body->next && t->body->field.len;
     *ret = t;
     return 0;
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from halogi import Server
+pytest.register_assert_rewrite("logql_rows")
+from halogi import Server  # noqa: E402
 
 
 @pytest.fixture
