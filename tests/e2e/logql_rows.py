@@ -12,7 +12,8 @@ from halogi import NS, Server
 
 T0 = time.time_ns() // (3600 * NS) * 3600 * NS - 2 * 3600 * NS  # a full hour, in the past
 CONFIG = {"limits_config": {"discover_service_name": [], "discover_log_levels": False, "split_queries_by_interval": "0s",
-                            "reject_old_samples": False}}
+                            "reject_old_samples": False},
+          "query_range": {"align_queries_with_step": True}}
 
 
 class Row:
