@@ -332,6 +332,7 @@ static void test_byte_literals(void **state)
                 fail_msg("2%s is not %llu bytes", unit, 2ull * UNITS[i].bytes);
         }
     EXPECT_ROWS("{a=\"b\"} | n>%s", "%s", BAD);
+    expect_row("{a=\"b\"} | n > 0B", "{a=\"b\"} | n>0B");
     expect_row("{a=\"b\"} | n > 1.5GiB", "{a=\"b\"} | n>1.5GiB");
 }
 
