@@ -14,7 +14,7 @@ enum {
     DENSE_ONE_IN = 4,
     /* A search for a string is some twenty times faster than a regex. */
     MOST_CLAUSES = 3,
-    MOST_LITERALS = 8, /* of a clause */
+    MOST_LITERALS = 16, /* of a clause */
 };
 
 static size_t words_of(uint32_t n_rows)
@@ -276,21 +276,6 @@ struct regex_search {
     struct regex_scratch *scratch;
 };
 
-static void search_regex(void *ctx, const struct chunk_lines *lines, uint32_t first, uint32_t end,
-                         const struct row_set *wanted, struct row_set *found)
-{
-    const struct regex_search *s = ctx;
-    struct str_view block = {lines->p, lines->start[end]};
-    for (uint32_t row = first; row < end; row = row_set_next(wanted, row + 1)) {
-        size_t start, stop;
-        if (!regex_find_line(s->re, s->scratch, block, lines->start[row], &start, &stop))
-            return;
-        row = scan_row_of(lines, row, start);
-        if (row_set_has(wanted, row))
-            row_set_add(found, row);
-    }
-}
-
 static bool line_matches(void *ctx, struct str_view line)
 {
     const struct regex_search *s = ctx;
@@ -310,7 +295,8 @@ void scan_regex(const struct chunk_lines *lines, bool chunk_has_newline, const s
     if (chunk_has_newline)
         each_line(lines, &wanted, line_matches, &search, &found);
     else
-        search_spans(lines, &wanted, search_regex, &search, &found);
+        regex_match_lines(re, scratch, &(struct regex_lines){lines->p, lines->start, lines->rows},
+                          wanted.bits, found.bits);
     keep_found(rows, &found, keep);
 }
 

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of the table: one entry per class, then one for the end of the text, then one that is never
- * filled: bytes that need a look (non-ASCII ones, and \n in a block) are sent there, so that the
- * inner loop has a single test.  An entry is the offset of the next row, or one of the marks. */
-#include "regex/dfa.h"
+#include "regex/dfa_impl.h"
 
 #include <stdlib.h>
 
 #include "base/bytes.h"
 
 enum {
-    MARK_UNKNOWN = 0,
-    MARK_DEAD = 1,
-    MARK_MATCH = 2,
-    FIRST_ROW = 3,
     MAX_TABLE_BYTES = 1 << 20,
     MAX_POOL = MAX_TABLE_BYTES / sizeof(uint32_t),
     MIN_STATES = 8,       /* that must fit, or we give up at once */
@@ -30,31 +23,6 @@ struct state {
     uint16_t pending; /* holds assertions about what comes next */
 };
 
-struct inst_set {
-    uint32_t *dense, *sparse;
-    size_t n;
-};
-
-struct dfa {
-    uint32_t *rows;
-    size_t n_states, max_states, cap_rows;
-    uint32_t stride, end_column, look_column;
-    struct state *states;
-    size_t cap_states;
-    uint32_t *pool;
-    size_t n_pool, cap_pool;
-    uint32_t *slots; /* hash table of state number + 1 */
-    size_t n_slots;
-    uint32_t start;    /* row or mark; MARK_UNKNOWN: not made yet */
-    size_t generation; /* counts how often the table was emptied */
-    uint32_t column[256], line_column[256];
-    struct inst_set from, to;
-    uint32_t *stack;
-    size_t cap_stack;
-    size_t read_bytes; /* since the table was emptied */
-    bool useless;
-    unsigned matched_lately; /* up to MATCHED_MOST */
-};
 enum { MATCHED_MOST = 16, TENDS_TO_MATCH = 10 };
 
 void dfa_note_match(struct dfa *d, bool matched)
@@ -294,7 +262,7 @@ static unsigned keep_behind(const struct prog *p, unsigned behind)
     return behind;
 }
 
-static uint32_t start_row(struct dfa *d, const struct prog *p)
+uint32_t dfa_start_row(struct dfa *d, const struct prog *p)
 {
     if (d->start == MARK_UNKNOWN) {
         unsigned behind = keep_behind(p, AFTER_START);
@@ -365,20 +333,19 @@ static uint32_t step(struct dfa *d, const struct prog *p, uint32_t row, uint32_t
     return next;
 }
 
-static uint32_t row_after(struct dfa *d, const struct prog *p, uint32_t row, uint32_t column)
+uint32_t dfa_row_after(struct dfa *d, const struct prog *p, uint32_t row, uint32_t column)
 {
     uint32_t next = d->rows[row + column];
     return next != MARK_UNKNOWN ? next : step(d, p, row, column);
 }
 
 /* Runs over bytes whose rows are known; returns where one is not, or a mark is met. */
-static inline const char *run(const struct dfa *d, const uint32_t *column, uint32_t *row,
-                              const char *at, const char *end)
+static inline const char *run(const struct dfa *d, uint32_t *row, const char *at, const char *end)
 {
     const uint32_t *rows = d->rows;
     uint32_t here = *row;
     while (at < end) {
-        uint32_t next = rows[here + column[(unsigned char)*at]];
+        uint32_t next = rows[here + d->column[(unsigned char)*at]];
         if (next < FIRST_ROW)
             break;
         here = next;
@@ -393,54 +360,21 @@ enum dfa_verdict dfa_search(struct dfa *d, const struct prog *p, struct str_view
     if (d->useless)
         return DFA_GAVE_UP;
     const char *at = text.p, *end = text.p + text.len, *counted = at;
-    uint32_t row = start_row(d, p);
+    uint32_t row = dfa_start_row(d, p);
     while (row >= FIRST_ROW) {
-        at = run(d, d->column, &row, at, end);
+        at = run(d, &row, at, end);
         d->read_bytes += (size_t)(at - counted);
         counted = at;
         if (at == end) {
-            row = row_after(d, p, row, d->end_column);
+            row = dfa_row_after(d, p, row, d->end_column);
             break;
         }
         unsigned width;
         uint32_t class = prog_class_at(p, at, (size_t)(end - at), &width);
-        row = row_after(d, p, row, class);
+        row = dfa_row_after(d, p, row, class);
         at += width;
     }
     if (row == MARK_UNKNOWN)
         return DFA_GAVE_UP;
     return row == MARK_MATCH ? DFA_YES : DFA_NO;
-}
-
-enum dfa_verdict dfa_find_line(struct dfa *d, const struct prog *p, struct str_view block,
-                               size_t from, size_t *ret_line_start)
-{
-    const char *at = block.p + from, *end = block.p + block.len, *counted = at;
-    *ret_line_start = from;
-    while (!d->useless && at < end) {
-        uint32_t row = start_row(d, p);
-        while (row >= FIRST_ROW) {
-            at = run(d, d->line_column, &row, at, end);
-            d->read_bytes += (size_t)(at - counted);
-            counted = at;
-            if (at == end || *at == '\n') {
-                row = row_after(d, p, row, d->end_column);
-                break;
-            }
-            unsigned width;
-            uint32_t class = prog_class_at(p, at, (size_t)(end - at), &width);
-            row = row_after(d, p, row, class);
-            at += width;
-        }
-        if (row == MARK_MATCH)
-            return DFA_YES;
-        if (row == MARK_UNKNOWN)
-            return DFA_GAVE_UP;
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        if (!newline)
-            return DFA_NO;
-        at = newline + 1;
-        *ret_line_start = (size_t)(at - block.p);
-    }
-    return d->useless ? DFA_GAVE_UP : DFA_NO;
 }

@@ -10,6 +10,7 @@
 
 #include "base/str_view.h"
 #include "regex/prog.h"
+#include "regex/regex.h"
 
 struct dfa;
 
@@ -26,7 +27,7 @@ bool dfa_tends_to_match(const struct dfa *d);
 
 /* Whether the program matches in text. */
 enum dfa_verdict dfa_search(struct dfa *d, const struct prog *p, struct str_view text);
-/* The first line at or after `from` (a line start) that matches as a text of its own; its start
- * into *ret_line_start.  GAVE_UP: lines before *ret_line_start do not match. */
-enum dfa_verdict dfa_find_line(struct dfa *d, const struct prog *p, struct str_view block,
-                               size_t from, size_t *ret_line_start);
+/* Lines as for regex_match_lines.  A bit of `wanted` is cleared when its line is decided, and set
+ * in `found` when it matches; a few lines, or all after it gave up, are left undecided. */
+void dfa_match_lines(struct dfa *d, const struct prog *p, const struct regex_lines *lines,
+                     uint64_t *wanted, uint64_t *found);

@@ -184,50 +184,20 @@ bool regex_captures(const struct regex *re, struct regex_scratch *scratch, struc
     return matched;
 }
 
-/* Only lines that hold the needle are looked at. */
-static bool find_line_by_needle(const struct regex *re, struct regex_scratch *scratch,
-                                struct str_view block, size_t from, size_t *ret_line_start,
-                                size_t *ret_line_end)
+void regex_match_lines(const struct regex *re, struct regex_scratch *scratch,
+                       const struct regex_lines *lines, uint64_t *wanted, uint64_t *found)
 {
-    for (;;) {
-        size_t hit = substr_find(&re->needle, block, from);
-        if (hit == SIZE_MAX)
-            return false;
-        const char *newline = memrchr(block.p + from, '\n', hit - from);
-        size_t start = newline ? (size_t)(newline - block.p) + 1 : from;
-        size_t end = hit + sv_find_byte(sv_from(block, hit), '\n');
-        if (regex_matches(re, scratch, sv_sub(block, start, end - start))) {
-            *ret_line_start = start;
-            *ret_line_end = end;
-            return true;
+    struct str_view text = sv(lines->p, lines->n ? lines->start[lines->n] : 0);
+    if (!must_stop(scratch, text))
+        dfa_match_lines(scratch_dfa(scratch, re->id, &re->prog), &re->prog, lines, wanted, found);
+    for (size_t w = 0; w < (lines->n + (size_t)63) / 64; w++) {
+        for (; wanted[w]; wanted[w] &= wanted[w] - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(wanted[w]);
+            size_t from = lines->start[i], len = lines->start[i + 1] - 1 - from;
+            if (regex_matches(re, scratch, sv(lines->p + from, len)))
+                found[w] |= wanted[w] & -wanted[w];
         }
-        if (end >= block.len)
-            return false;
-        from = end + 1;
     }
-}
-
-bool regex_find_line(const struct regex *re, struct regex_scratch *scratch, struct str_view block,
-                     size_t from, size_t *ret_line_start, size_t *ret_line_end)
-{
-    size_t start;
-    if (re->has_needle)
-        return find_line_by_needle(re, scratch, block, from, ret_line_start, ret_line_end);
-    struct dfa *dfa = scratch_dfa(scratch, re->id, &re->prog);
-    enum dfa_verdict v = dfa_find_line(dfa, &re->prog, block, from, &start);
-    if (v == DFA_NO)
-        return false;
-    for (; start < block.len; start++) {
-        struct str_view rest = sv_from(block, start);
-        struct str_view line = sv_sub(rest, 0, sv_find_byte(rest, '\n'));
-        if (v == DFA_YES || nfa_search(scratch_nfa(scratch), &re->prog, line, 0, NULL, 0)) {
-            *ret_line_start = start;
-            *ret_line_end = start + line.len;
-            return true;
-        }
-        start += line.len;
-    }
-    return false;
 }
 
 size_t regex_mem_bytes(const struct regex *re)

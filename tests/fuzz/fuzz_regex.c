@@ -7,6 +7,7 @@
 
 #include "regex/nfa.h"
 #include "regex/regex.h"
+#include "tools/cut_lines.h"
 #include "tools/regex_checks.h"
 
 enum { MAX_TEXT = 2000, MAX_GROUPS = 50, MAX_INSTS = 20000 };
@@ -38,20 +39,15 @@ static void check_text(struct regex *re, struct regex_scratch *scratch, struct n
     assert((regex_count(re, scratch, text) > 0) == yes);
 }
 
-static void check_lines(struct regex *re, struct regex_scratch *scratch, struct str_view block)
+static void check_lines(struct regex *re, struct regex_scratch *scratch, struct str_view block,
+                        uint32_t every)
 {
-    size_t start, end, next = 0;
-    bool found = regex_find_line(re, scratch, block, 0, &start, &end);
-    while (next < block.len) {
-        struct str_view rest = sv_from(block, next);
-        struct str_view line = sv_sub(rest, 0, sv_find_byte(rest, '\n'));
-        bool yes = regex_matches(re, scratch, line);
-        assert(yes == (found && start == next));
-        next += line.len + 1;
-        if (yes) {
-            assert(end == start + line.len);
-            found = next < block.len && regex_find_line(re, scratch, block, next, &start, &end);
-        }
+    CLEANUP(cut_lines_deinit) struct cut_lines c;
+    cut_lines_init(&c, block);
+    cut_lines_match(&c, re, scratch, every);
+    for (uint32_t i = 0; i < c.lines.n; i++) {
+        bool yes = i % every == 0 && regex_matches(re, scratch, cut_line(&c, i));
+        assert(yes == cut_line_found(&c, i));
     }
 }
 
@@ -73,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         struct regex_scratch *scratch = regex_scratch_new();
         struct nfa nfa = {0};
         check_text(re, scratch, &nfa, text);
-        check_lines(re, scratch, text);
+        check_lines(re, scratch, text, 1);
+        check_lines(re, scratch, text, 3);
         nfa_deinit(&nfa);
         regex_scratch_free(scratch);
     }

@@ -6,6 +6,7 @@
 #include "regex/nfa.h"
 #include "regex/regex.h"
 #include "regex/unicode.h"
+#include "tools/cut_lines.h"
 #include "tools/regex_checks.h"
 
 struct probe {
@@ -108,13 +109,16 @@ static void print_all(struct probe *p, struct str_view text)
 
 static void print_lines(struct probe *p, struct str_view block)
 {
-    size_t at = 0, start, end;
+    CLEANUP(cut_lines_deinit) struct cut_lines c;
+    bool first = true;
+    cut_lines_init(&c, block);
+    cut_lines_match(&c, p->re, p->scratch, 1);
     printf("L");
-    for (bool first = true; regex_find_line(p->re, p->scratch, block, at, &start, &end);
-         at = end + 1, first = false) {
-        printf("%s%zu", first ? "" : " ", start);
-        if (end >= block.len)
-            break;
+    for (uint32_t i = 0; i < c.lines.n; i++) {
+        if (!cut_line_found(&c, i))
+            continue;
+        printf("%s%u", first ? "" : " ", c.start[i]);
+        first = false;
     }
 }
 

@@ -123,12 +123,11 @@ static void test_deep_and_long_names_end_with_a_fault_in_bounded_memory(void **s
 
 /* ---- against the simple way ---- */
 
-static uint32_t chance_state = 1;
-
 static uint32_t chance(uint32_t n)
 {
-    chance_state = chance_state * 1664525 + 1013904223;
-    return (chance_state >> 8) % n;
+    static uint64_t state = 1;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % n;
 }
 
 static const char *pick(const char *const *of, size_t n)

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "regex/regex.h"
+#include "tools/cut_lines.h"
 
 #define N(v) (sizeof(v) / sizeof *(v))
 
@@ -127,18 +128,73 @@ static void test_lines_of_a_block_match_one_by_one(void **state)
     struct regex_scratch *scratch = regex_scratch_new();
     for (size_t i = 0; i < N(rows); i++) {
         struct regex *re = compiled(rows[i].pattern, REGEX_SEARCH);
-        size_t at = 0, start, end, k = 0;
-        for (; regex_find_line(re, scratch, block, at, &start, &end); at = end + 1) {
-            if (rows[i].starts[k] != (int)start)
-                fail_msg("%s: line at %zu", rows[i].pattern, start);
-            k++;
-            if (end == block.len)
-                break;
-        }
+        CLEANUP(cut_lines_deinit) struct cut_lines c;
+        size_t k = 0;
+        cut_lines_init(&c, block);
+        cut_lines_match(&c, re, scratch, 1);
+        for (uint32_t line = 0; line < c.lines.n; line++)
+            if (cut_line_found(&c, line) && rows[i].starts[k++] != (int)c.start[line])
+                fail_msg("%s: line at %u", rows[i].pattern, c.start[line]);
         assert_int_equal(rows[i].starts[k], -1);
         regex_unref(re);
     }
     regex_scratch_free(scratch);
+}
+
+static uint32_t chance(uint32_t n)
+{
+    static uint64_t state = 7;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % n;
+}
+
+static void expect_lines_as_alone(const char *pattern, struct str_view block, uint32_t every)
+{
+    CLEANUP(cut_lines_deinit) struct cut_lines c;
+    struct regex_scratch *many = regex_scratch_new(), *one = regex_scratch_new();
+    struct regex *re = compiled(pattern, REGEX_SEARCH);
+    cut_lines_init(&c, block);
+    cut_lines_match(&c, re, many, every);
+    for (uint32_t i = 0; i < c.lines.n; i++) {
+        bool want = i % every == 0 && regex_matches(re, one, cut_line(&c, i));
+        if (want != cut_line_found(&c, i))
+            fail_msg("%s: line %u of every %u: %.*s", pattern, i, every, SV_ARG(cut_line(&c, i)));
+        assert_int_equal(c.wanted[i >> 6], 0);
+    }
+    regex_unref(re);
+    regex_scratch_free(many);
+    regex_scratch_free(one);
+}
+
+static void test_lines_side_by_side_match_as_alone(void **state)
+{
+    static const char *const patterns[] = {
+        "ab", "\\bab?\\b", "^$", "a$",      "(?i)[x-z]+\xc3\xa9", "a.*b.*a",
+        "",   "\\z",       "c",  "^[^a]*$", "(a|b)*a(a|b){9}\\b", "(a|b)*a[ab \xc3\xa9]{13}$"};
+    static const char *const pieces[] = {"a",    "b", "ab", " ",  "\xc3\xa9",
+                                         "\xff", "Z", "\n", "\n", "a"};
+    CLEANUP(buf_deinit) struct buf block = BUF_INIT;
+    for (int i = 0; i < 20000; i++)
+        buf_put(&block, sv_of(pieces[chance(N(pieces))]));
+    for (size_t i = 0; i < N(patterns); i++)
+        for (uint32_t every = 1; every <= 5; every += 2)
+            expect_lines_as_alone(patterns[i], buf_view(&block), every);
+}
+
+/* So few new states per byte that the table is emptied rather than given up. */
+static void test_lines_side_by_side_match_when_the_table_starts_over(void **state)
+{
+    CLEANUP(buf_deinit) struct buf block = BUF_INIT;
+    for (int i = 0; i < 12000; i++) {
+        buf_fill(&block, 'c', 240);
+        for (uint32_t n = 14 + chance(8); n > 0; n--)
+            buf_put_u8(&block, (uint8_t)('a' + chance(2)));
+        buf_put_u8(&block, '\n');
+    }
+    expect_lines_as_alone("[ab]*a[ab]{15}$", buf_view(&block), 1);
+    for (int i = 0; i < 200000; i++) /* and here it is given up */
+        buf_put_u8(&block, (uint8_t)(chance(5000) ? 'a' + chance(2) : '\n'));
+    expect_lines_as_alone("[ab]*a[ab]{15}$", buf_view(&block), 1);
 }
 
 static void test_replacing_stops_at_the_bound(void **state)
@@ -400,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_both_spellings_of_a_named_group_are_known),
         cmocka_unit_test(test_captures_are_those_of_the_leftmost_first_match_behind_from),
         cmocka_unit_test(test_lines_of_a_block_match_one_by_one),
+        cmocka_unit_test(test_lines_side_by_side_match_as_alone),
+        cmocka_unit_test(test_lines_side_by_side_match_when_the_table_starts_over),
         cmocka_unit_test(test_replacing_stops_at_the_bound),
         cmocka_unit_test(test_shapes_are_found_where_a_string_test_is_exact),
         cmocka_unit_test(test_clauses_name_the_strings_that_every_match_holds),
