@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Comparison, containers, printing and conversion. */
 #include "base/tz.h"
-#include "base/utf8.h"
 #include "logql/template_func.h"
 #include "logql/values.h"
-#include "model/labels.h"
 
 static int fail(struct tcall *c, const char *text)
 {
@@ -202,17 +200,6 @@ static int fn_slice(struct tcall *c, const struct tvalue *args, size_t n, struct
     return 0;
 }
 
-static int finish(struct tcall *c, struct buf *text, struct tvalue *ret)
-{
-    int r = 0;
-    if (text->len > c->max_bytes)
-        r = err_set(c->err, ERR_OVER_BUDGET, "the text would exceed %zu bytes", c->max_bytes);
-    else
-        *ret = tv_string(arena_copy(c->arena, buf_view(text)));
-    buf_deinit(text);
-    return r;
-}
-
 /* A blank stands between two operands that are both not strings. */
 static void sprint(struct buf *out, const struct tvalue *args, size_t n)
 {
@@ -230,7 +217,7 @@ static int fn_print(struct tcall *c, const struct tvalue *args, size_t n, struct
 {
     struct buf text = BUF_INIT;
     sprint(&text, args, n);
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_println(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -242,7 +229,7 @@ static int fn_println(struct tcall *c, const struct tvalue *args, size_t n, stru
         sprint(&text, &args[i], 1);
     }
     buf_put_u8(&text, '\n');
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_printf(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -253,82 +240,7 @@ static int fn_printf(struct tcall *c, const struct tvalue *args, size_t n, struc
         buf_deinit(&text);
         return r;
     }
-    return finish(c, &text, ret);
-}
-
-void tv_sprint_printable(struct buf *out, const struct tvalue *args, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        bool text = args[i].kind == TK_STRING || args[i].kind == TK_NIL;
-        if (i && !text && args[i - 1].kind != TK_STRING && args[i - 1].kind != TK_NIL)
-            buf_put_u8(out, ' ');
-        tv_print(out, &args[i]);
-    }
-}
-
-static int fn_html(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
-    struct buf text = BUF_INIT;
-    tv_sprint_printable(&raw, args, n);
-    for (size_t i = 0; i < raw.len; i++) {
-        switch (raw.p[i]) {
-        case '"':
-            buf_put(&text, SV("&#34;"));
-            break;
-        case '\'':
-            buf_put(&text, SV("&#39;"));
-            break;
-        case '&':
-            buf_put(&text, SV("&amp;"));
-            break;
-        case '<':
-            buf_put(&text, SV("&lt;"));
-            break;
-        case '>':
-            buf_put(&text, SV("&gt;"));
-            break;
-        case '\0':
-            buf_put(&text, SV("\xef\xbf\xbd"));
-            break;
-        default:
-            buf_put_u8(&text, (uint8_t)raw.p[i]);
-        }
-    }
-    return finish(c, &text, ret);
-}
-
-/* Bytes that are no character stay; characters that cannot be shown are named. */
-static void put_js_rune(struct buf *out, struct str_view bytes, uint32_t c)
-{
-    CLEANUP(buf_deinit) struct buf quoted = BUF_INIT;
-    go_quote(&quoted, bytes);
-    if (quoted.p[1] == '\\')
-        buf_printf(out, "\\u%04X", c);
-    else
-        buf_put(out, bytes);
-}
-
-static int fn_js(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
-    struct buf text = BUF_INIT;
-    tv_sprint_printable(&raw, args, n);
-    for (struct str_view rest = buf_view(&raw); rest.len;) {
-        uint32_t rune = 0;
-        size_t width = utf8_decode(rest, &rune);
-        unsigned char b = (unsigned char)rest.p[0];
-        if (b == '\\' || b == '\'' || b == '"')
-            buf_printf(&text, "\\%c", b);
-        else if (b < 0x20 || b == '<' || b == '>' || b == '&' || b == '=')
-            buf_printf(&text, "\\u%04X", b);
-        else if (width > 1)
-            put_js_rune(&text, sv_sub(rest, 0, width), rune);
-        else
-            buf_put_u8(&text, b);
-        rest = sv_from(rest, width ? width : 1);
-    }
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_call(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -407,8 +319,6 @@ const struct tfunc TFUNC_CORE[] = {
     {"print", "a", true, fn_print},
     {"println", "a", true, fn_println},
     {"printf", "sa", true, fn_printf},
-    {"html", "a", true, fn_html},
-    {"js", "a", true, fn_js},
     {"call", "aa", true, fn_call},
     {"default", "aa", true, fn_default},
     {"fromJson", "s", false, fn_from_json},

@@ -4,7 +4,8 @@
 
 const struct tfunc *tfunc_find(struct str_view name)
 {
-    const struct tfunc *const TABLES[] = {TFUNC_CORE, TFUNC_TEXT, TFUNC_MATH, TFUNC_TIME};
+    const struct tfunc *const TABLES[] = {TFUNC_CORE, TFUNC_TEXT, TFUNC_ENCODE, TFUNC_MATH,
+                                          TFUNC_TIME};
     for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
         for (const struct tfunc *f = TABLES[i]; f->name; f++)
             if (sv_eq(sv_of(f->name), name))
@@ -12,12 +13,28 @@ const struct tfunc *tfunc_find(struct str_view name)
     return NULL;
 }
 
-bool tfunc_reads_text(const struct tfunc *f)
+static bool is_of(const struct tfunc *f, const struct tfunc *table)
 {
-    const struct tfunc *end = TFUNC_TEXT;
+    const struct tfunc *end = table;
     while (end->name)
         end++;
-    return f >= TFUNC_TEXT && f < end;
+    return f >= table && f < end;
+}
+
+bool tfunc_reads_text(const struct tfunc *f)
+{
+    return is_of(f, TFUNC_TEXT) || is_of(f, TFUNC_ENCODE);
+}
+
+int tfunc_text_result(struct tcall *c, struct buf *text, struct tvalue *ret)
+{
+    int r = 0;
+    if (text->len > c->max_bytes)
+        r = err_set(c->err, ERR_OVER_BUDGET, "the text would exceed %zu bytes", c->max_bytes);
+    else
+        *ret = tv_string(arena_copy(c->arena, buf_view(text)));
+    buf_deinit(text);
+    return r;
 }
 
 struct str_view tv_text(struct arena *a, const struct tvalue *v)

@@ -29,16 +29,16 @@ const struct tfunc *tfunc_find(struct str_view name);
 /* Whether it goes through the whole of its strings. */
 bool tfunc_reads_text(const struct tfunc *f);
 
-extern const struct tfunc TFUNC_TEXT[], TFUNC_MATH[], TFUNC_TIME[],
+extern const struct tfunc TFUNC_TEXT[], TFUNC_ENCODE[], TFUNC_MATH[], TFUNC_TIME[],
     TFUNC_CORE[]; /* name NULL ends */
 
+/* A function's end: the text becomes the result, unless it is too long; it is freed either way. */
+int tfunc_text_result(struct tcall *c, struct buf *text, struct tvalue *ret);
 /* "num" arguments: numbers or numeric text; 0 for anything else. */
 int64_t tv_to_int(const struct tvalue *v);
 double tv_to_float(const struct tvalue *v);
 /* Go's integer literals, with a sign: 42, 010, 0x1f, 0b1, 1_000; false when it is none or too
  * large. */
 bool tv_integer_of(struct str_view text, int64_t *ret);
-/* As html, js and urlquery read their operands: nil is text. */
-void tv_sprint_printable(struct buf *out, const struct tvalue *args, size_t n);
 /* %v of any value as a string in the arena. */
 struct str_view tv_text(struct arena *a, const struct tvalue *v);

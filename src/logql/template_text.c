@@ -9,17 +9,6 @@
 #include "logql/template_func.h"
 #include "regex/cache.h"
 
-static int finish(struct tcall *c, struct buf *text, struct tvalue *ret)
-{
-    int r = 0;
-    if (text->len > c->max_bytes)
-        r = err_set(c->err, ERR_OVER_BUDGET, "the text would exceed %zu bytes", c->max_bytes);
-    else
-        *ret = tv_string(arena_copy(c->arena, buf_view(text)));
-    buf_deinit(text);
-    return r;
-}
-
 /* --- case: the C library's Unicode tables --- */
 
 static locale_t utf8_locale;
@@ -65,7 +54,7 @@ static int map_case(struct tcall *c, struct str_view s, bool upper, struct tvalu
     struct buf text = BUF_INIT;
     while (s.len)
         utf8_put(&text, change_case(next_rune(&s), upper));
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_lower(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -87,7 +76,7 @@ static int fn_title(struct tcall *c, const struct tvalue *args, size_t n, struct
         utf8_put(&text, starts ? change_case(r, true) : r);
         starts = !is_letter_or_digit(r);
     }
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 /* --- trimming --- */
@@ -264,7 +253,7 @@ static int replace(struct tcall *c, struct str_view s, struct str_view old, stru
         }
     }
     buf_put(&text, s);
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_replace(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -337,7 +326,7 @@ static int indent(struct tcall *c, int64_t blanks, struct str_view s, bool newli
         buf_put(&text, sv_sub(s, 0, end + more));
         s = sv_from(s, end + 1);
     }
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_indent(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -388,7 +377,7 @@ static int align(struct tcall *c, int64_t width, struct str_view s, bool keep_he
         for (size_t i = 0; i < (keep_head ? (size_t)width : n - (size_t)width); i++)
             next_rune(&rest);
         put_runes(&text, keep_head ? sv_sub(s, 0, s.len - rest.len) : rest);
-        return finish(c, &text, ret);
+        return tfunc_text_result(c, &text, ret);
     }
     size_t missing = (size_t)width - n;
     if (keep_head)
@@ -396,7 +385,7 @@ static int align(struct tcall *c, int64_t width, struct str_view s, bool keep_he
     buf_fill(&text, ' ', missing);
     if (!keep_head)
         buf_put(&text, s);
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_align_left(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
@@ -456,7 +445,7 @@ static int regex_replace(struct tcall *c, const struct tvalue *args, enum regex_
         buf_deinit(&text);
         return err_set(c->err, ERR_OVER_BUDGET, "the text would exceed %zu bytes", c->max_bytes);
     }
-    return finish(c, &text, ret);
+    return tfunc_text_result(c, &text, ret);
 }
 
 static int fn_regex_replace_all(struct tcall *c, const struct tvalue *args, size_t n,
@@ -469,115 +458,6 @@ static int fn_regex_replace_literal(struct tcall *c, const struct tvalue *args, 
                                     struct tvalue *ret)
 {
     return regex_replace(c, args, REGEX_REPLACE_LITERAL, ret);
-}
-
-/* --- encodings --- */
-
-static int fn_urlencode(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct buf text = BUF_INIT;
-    struct str_view s = args[0].s;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char b = (unsigned char)s.p[i];
-        bool plain =
-            (b >= '0' && b <= '9') || ((b | 0x20) >= 'a' && (b | 0x20) <= 'z') || strchr("-_.~", b);
-        if (plain && b)
-            buf_put_u8(&text, b);
-        else if (b == ' ')
-            buf_put_u8(&text, '+');
-        else
-            buf_printf(&text, "%%%02X", b);
-    }
-    return finish(c, &text, ret);
-}
-
-static int fn_urlquery(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    CLEANUP(buf_deinit) struct buf raw = BUF_INIT;
-    tv_sprint_printable(&raw, args, n);
-    struct tvalue text = tv_string(buf_view(&raw));
-    return fn_urlencode(c, &text, 1, ret);
-}
-
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
-static int fn_urldecode(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct buf text = BUF_INIT;
-    struct str_view s = args[0].s;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] != '%') {
-            buf_put_u8(&text, s.p[i] == '+' ? ' ' : (uint8_t)s.p[i]);
-            continue;
-        }
-        int high = i + 2 < s.len + 0 ? hex_value(s.p[i + 1]) : -1,
-            low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
-        if (low < 0) {
-            buf_deinit(&text);
-            return err_set(c->err, ERR_INVALID, "invalid URL escape \"%.*s\"",
-                           SV_ARG(sv_sub(s, i, 3)));
-        }
-        buf_put_u8(&text, (uint8_t)(high << 4 | low));
-        i += 2;
-    }
-    return finish(c, &text, ret);
-}
-
-static const char BASE64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static int fn_b64enc(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct buf text = BUF_INIT;
-    struct str_view s = args[0].s;
-    for (size_t i = 0; i < s.len; i += 3) {
-        uint32_t v = 0;
-        size_t have = s.len - i < 3 ? s.len - i : 3;
-        for (size_t k = 0; k < 3; k++)
-            v = v << 8 | (k < have ? (unsigned char)s.p[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            buf_put_u8(&text, (uint8_t)(k <= have ? BASE64[v >> (18 - 6 * k) & 63] : '='));
-    }
-    return finish(c, &text, ret);
-}
-
-/* Padding may be missing; the text of a failure is the value, as sprig does. */
-static int fn_b64dec(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct buf text = BUF_INIT;
-    struct str_view s = args[0].s;
-    uint32_t v = 0;
-    size_t digits = 0, i = 0;
-    for (; i < s.len && s.p[i] != '='; i++) {
-        const char *hit = s.p[i] ? strchr(BASE64, s.p[i]) : NULL;
-        if (s.p[i] == '\n' || s.p[i] == '\r')
-            continue;
-        if (!hit)
-            break;
-        v = v << 6 | (uint32_t)(hit - BASE64);
-        if (++digits % 4 == 0) {
-            char bytes[3] = {(char)(v >> 16), (char)(v >> 8), (char)v};
-            buf_put_bytes(&text, bytes, 3);
-        }
-    }
-    size_t left = digits % 4;
-    bool padding_only = true;
-    for (size_t k = i; k < s.len; k++)
-        padding_only &= s.p[k] == '=';
-    if (!padding_only || left == 1 || (s.len - i && (digits + s.len - i) % 4)) {
-        buf_deinit(&text);
-        *ret = tv_string(arena_printf(c->arena, "illegal base64 data at input byte %zu", i));
-        return 0;
-    }
-    if (left >= 2)
-        buf_put_u8(&text, (uint8_t)(left == 2 ? v >> 4 : v >> 10));
-    if (left == 3)
-        buf_put_u8(&text, (uint8_t)(v >> 2));
-    return finish(c, &text, ret);
 }
 
 const struct tfunc TFUNC_TEXT[] = {
@@ -611,10 +491,5 @@ const struct tfunc TFUNC_TEXT[] = {
     {"count", "ss", false, fn_count},
     {"regexReplaceAll", "sss", false, fn_regex_replace_all},
     {"regexReplaceAllLiteral", "sss", false, fn_regex_replace_literal},
-    {"urlencode", "s", false, fn_urlencode},
-    {"urlquery", "a", true, fn_urlquery},
-    {"urldecode", "s", false, fn_urldecode},
-    {"b64enc", "s", false, fn_b64enc},
-    {"b64dec", "s", false, fn_b64dec},
     {0},
 };
