@@ -257,8 +257,7 @@ void pipeline_runner_deinit(struct pipeline_runner *r)
     if (r->p && r->p->compile.control)
         query_release(r->p->compile.control, r->charged_bytes);
     regex_scratch_free(r->scratch);
-    buf_deinit(&r->text[0]);
-    buf_deinit(&r->text[1]);
+    buf_deinit(&r->text);
     free(r->reduced);
     *r = (struct pipeline_runner){0};
 }
@@ -276,8 +275,7 @@ int pipeline_runner_check(const struct pipeline_runner *r, struct err *err)
 size_t pipeline_runner_mem_bytes(const struct pipeline_runner *r)
 {
     return labels_builder_mem_bytes(&r->b) - r->b.scratch.used_bytes +
-           regex_scratch_mem_bytes(r->scratch) + r->text[0].cap + r->text[1].cap +
-           r->cap_reduced * sizeof *r->reduced;
+           regex_scratch_mem_bytes(r->scratch) + r->text.cap + r->cap_reduced * sizeof *r->reduced;
 }
 
 enum { FREE_ROW_BYTES = 256 << 10, STAGE_STEPS = 32, LINE_BYTES_PER_STEP = 4 };

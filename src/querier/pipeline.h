@@ -51,8 +51,7 @@ struct pipeline_runner {
     struct str_view line; /* of the row, after the stages */
     int64_t ts_ns;
     double value; /* of unwrap */
-    struct buf text[2];
-    unsigned next_text;
+    struct buf text; /* what a format makes */
     struct label *reduced;
     size_t cap_reduced;
     uint64_t charged_bytes; /* of the row's arena, where one row made it large */

@@ -173,12 +173,10 @@ static bool format(struct pipeline_runner *r, const struct template *t, struct l
 static void line_format(struct pipeline_runner *r, const struct step *s)
 {
     struct labels labels = snapshot(r);
-    struct buf *out = &r->text[r->next_text];
-    buf_clear(out);
-    if (!format(r, s->template, &labels, out))
-        return;
-    r->line = buf_view(out);
-    r->next_text ^= 1; /* the next format reads this one */
+    buf_clear(&r->text);
+    /* Parsers behind it leave labels that point into the line: it lives as long as they do. */
+    if (format(r, s->template, &labels, &r->text))
+        r->line = arena_copy(labels_builder_arena(&r->b), buf_view(&r->text));
 }
 
 static void rename_label(struct pipeline_runner *r, const struct label_format *f)

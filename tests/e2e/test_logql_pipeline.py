@@ -298,6 +298,8 @@ OTHER_PARSERS = filters("3.7", [
 FORMATTING = filters("3.11", [
     ('| logfmt | line_format "{{.a}}-{{.svc}}-{{.m}}-{{.zz}}"', [("a=1", SM(m="2"))], [("1-pay-2-", {"a": "1", "m": "2"})]),
     ('| line_format "1" | line_format "{{__line__}}2"', ["x"], [("12", K)]),
+    ('| line_format "one" | regexp "(?P<a>o.)" | line_format "two" | line_format "three"', ["x"], [("three", {"a": "on"})]),
+    ('| line_format "a=1" | logfmt | line_format "b=2" | logfmt | line_format "c=3" | logfmt', ["x"], [("c=3", {"a": "1", "b": "2", "c": "3"})]),
     ('| unpack | line_format "<{{__line__}}>"', ['{"_entry":"in"}'], [("<in>", K)]),
     ('| line_format "{{__timestamp__.Unix}}"', ["x"], [("%d" % (T0 // 10**9 + 1), K)]),
     ('| logfmt | line_format "{{div 1 0}}"', ["a=1"], [{"a": "1", **TEMPLATE_ERR}]),
@@ -309,6 +311,7 @@ FORMATTING = filters("3.11", [
     ("| logfmt | label_format b=a", ["a=1"], [{"b": "1"}]),
     ("| logfmt | label_format b=zz", ["a=1 b=2"], [{"a": "1", "b": "2"}]),
     ("| logfmt | label_format a=a", ["a=1"], [K]),
+    ("| label_format a=a | logfmt", [("a=1 b=2", SM(a="m"))], [{"b": "2"}]),  # removed, but its name is taken
     ("| logfmt | label_format a=b,b=a", ["a=1 b=2"], [{"b": "2"}]),
     ('| label_format x=""', ["y"], [{"x": ""}]),
     ('| logfmt | label_format b=a, c="{{.a}}{{.b}}"', ["a=1"], [{"b": "1", "c": "1"}]),

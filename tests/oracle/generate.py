@@ -344,7 +344,7 @@ def question(seed, number):
         start = T0 + r.choice([-10, 0, 100, 300]) * NS
         return "log", q.log(), {
             "start": start, "end": start + r.choice([60, 300, 700, 700]) * NS, "limit": r.choice([1, 10, 50, 5000, 5000]),
-            "direction": r.choice(["forward", "backward"])}
+            "direction": r.choice(["forward", "backward"]), **({"interval": r.choice([1, 7, 60])} if r.random() < .1 else {})}
     if r.random() < .25:
         query = q.metric()
         if r.random() < .1:

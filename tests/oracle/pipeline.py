@@ -641,9 +641,8 @@ def do_label_format(stage, x, need):
                 x.fail("TemplateFormatErr")
         elif source not in (ERROR, DETAILS) and x.get(source) is not None:
             value = x.get(source)
+            x.assign(name, value)  # x=x removes x, and claims its name
             x.drop(source)
-            if name != source:
-                x.assign(name, value)
 
 
 def do_drop(stage, x, need):

@@ -93,7 +93,8 @@ def asked_oracle(data, kind, query, params):
     tree = parse.parse(query)
     try:
         if kind == "log":
-            rows = e.log_query(data, tree, params["start"], params["end"], params["limit"], params["direction"] == "forward")
+            rows = e.log_query(data, tree, params["start"], params["end"], params["limit"], params["direction"] == "forward",
+                               params.get("interval", 0) * NS)
             return "streams", streams_of((dict(k), v) for k, v in rows.items())
         if kind == "instant":
             return "series", e.metric_query(data, tree, params["time"], params["time"], NS)
