@@ -144,7 +144,7 @@ static int index_one(struct tcall *c, const struct tvalue *of, const struct tval
     }
     if (of->kind != TK_LIST && of->kind != TK_STRING)
         return err_set(c->err, ERR_INVALID, "can't index item of type %s", tv_type_name(of));
-    if (key->kind != TK_INT)
+    if (comparable_kind(key) != TK_INT)
         return err_set(c->err, ERR_INVALID, "cannot index slice/array with type %s",
                        tv_type_name(key));
     size_t n = of->kind == TK_LIST ? of->list.n : of->s.len;
@@ -179,7 +179,7 @@ static int fn_slice(struct tcall *c, const struct tvalue *args, size_t n, struct
         return fail(c, of->kind == TK_STRING ? "cannot 3-index slice a string"
                                              : "too many slice indexes");
     for (size_t i = 1; i < n; i++) {
-        if (args[i].kind != TK_INT)
+        if (comparable_kind(&args[i]) != TK_INT)
             return err_set(c->err, ERR_INVALID, "cannot index slice/array with type %s",
                            tv_type_name(&args[i]));
         if (args[i].i < 0 || (uint64_t)args[i].i > len)

@@ -33,17 +33,22 @@ static struct str_view rest(const struct lexer *x)
     return sv_from(x->text, x->at);
 }
 
+/* Goes on, counting lines. */
+static void skip(struct lexer *x, size_t n)
+{
+    for (size_t end = x->at + n; x->at < end; x->at++)
+        if (x->text.p[x->at] == '\n') {
+            x->line++;
+            x->line_start = x->at + 1;
+        }
+}
+
 static void emit(struct lexer *x, enum ttoken_kind kind, size_t len)
 {
     x->tokens = mem_grow(x->tokens, &x->cap, x->n + 1, sizeof *x->tokens);
     struct str_view text = sv_sub(x->text, x->at, len);
     x->tokens[x->n++] = (struct ttoken){kind, text, x->line, (uint32_t)(x->at - x->line_start)};
-    for (size_t i = 0; i < text.len; i++)
-        if (text.p[i] == '\n') {
-            x->line++;
-            x->line_start = x->at + i + 1;
-        }
-    x->at += len;
+    skip(x, text.len);
 }
 
 static bool is_blank(char c)
@@ -267,7 +272,7 @@ static bool lex_inside(struct lexer *x, bool *closed, bool *trim)
     if (*trim || sv_starts_with(s, SV("}}"))) {
         if (x->parens)
             return fault(x, "unclosed left paren");
-        x->at += *trim ? blanks + 1 : 0;
+        skip(x, *trim ? blanks + 1 : 0);
         emit(x, TT_CLOSE, 2);
         *closed = true;
         return true;
@@ -315,7 +320,7 @@ static void lex_all(struct lexer *x)
         bool trimmed = s.len > 3 && s.p[2] == '-' && is_blank(s.p[3]);
         size_t open = trimmed ? 4 : 2;
         if (sv_starts_with(sv_from(s, open), SV("/*"))) {
-            x->at += open;
+            skip(x, open);
             well = lex_comment(x, &trim);
             continue;
         }

@@ -105,9 +105,9 @@ static int add_definition(struct tparser *p, struct str_view name, struct tnode 
 {
     struct tdefinition *d = find_definition(p->t, name);
     if (d && !is_empty(d->body) && !is_empty(body))
-        return terr(err, p->tokens[p->at - 1].line,
-                    "template: multiple definition of template \"%.*s\"",
-                    SV_ARG(sv_sub(name, 0, 200)));
+        return terr(
+            err, tparser_peek(p)->kind == TT_END ? tparser_peek(p)->line : tparser_last_line(p),
+            "template: multiple definition of template \"%.*s\"", SV_ARG(sv_sub(name, 0, 200)));
     if (d && !is_empty(d->body))
         return 0;
     if (!d) {
