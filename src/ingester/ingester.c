@@ -13,6 +13,8 @@
 #include "ingester/state.h"
 #include "store/catalog.h"
 
+enum { MIN_HEAD_BYTES = 2 << 20 }; /* an empty head holds half of it already */
+
 #define ROW(field, key, type, def, help) CONF_ROW(struct ingester_conf, field, key, type, def, help)
 const struct conf_row ingester_conf_rows[] = {
     ROW(chunk_idle_period_ns, "chunk_idle_period", CONF_DURATION, "30m",
@@ -24,7 +26,7 @@ const struct conf_row ingester_conf_rows[] = {
     ROW(max_returned_stream_errors, "max_returned_stream_errors", CONF_UINT, "10",
         "Reasons named per stream in the answer to a push; 0: all"),
     ROW(head_max_bytes, "head_max_bytes", CONF_SIZE, "64MB",
-        "Memory of recent entries that makes a local segment of them"),
+        "Memory of recent entries that makes a local segment of them; at least 2MB"),
     ROW(head_max_age_ns, "head_max_age", CONF_DURATION, "30m",
         "Age of the oldest entry in memory that makes a local segment of all"),
     ROW(flush_local_bytes, "flush_local_bytes", CONF_SIZE, "32MB",
@@ -74,8 +76,8 @@ static int check_conf(const struct ingester_conf *c, struct err *err)
         return err_set(err, ERR_INVALID,
                        "ingester.wal.file_size: %llu is not within 256KB and 16MB",
                        (unsigned long long)file);
-    if (c->head_max_bytes < (1 << 20))
-        return err_set(err, ERR_INVALID, "ingester.head_max_bytes: %llu is less than 1MB",
+    if (c->head_max_bytes < MIN_HEAD_BYTES)
+        return err_set(err, ERR_INVALID, "ingester.head_max_bytes: %llu is less than 2MB",
                        (unsigned long long)c->head_max_bytes);
     return 0;
 }

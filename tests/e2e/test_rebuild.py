@@ -77,7 +77,7 @@ def test_all_entries_are_there_again_once(lost, flush):
 
 def test_local_segments_that_the_wal_has_no_more_come_back():
     """A spill that no merge took yet: everything is in segments/, nothing in objects/."""
-    with Server({"ingester": {"head_max_bytes": "1MB"}}) as server:
+    with Server({"ingester": {"head_max_bytes": "2MB"}}) as server:
         for first in range(0, 6000, 500):
             server.push([({"app": "a"}, [(BASE + i * 1000, f"line {i} " + "x" * 300) for i in range(first, first + 500)])])
         for _ in range(100):
