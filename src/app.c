@@ -185,6 +185,7 @@ static int open_http(struct app *a, struct err *err)
         .listen_port = (uint16_t)c->http_listen_port,
         .path_prefix = c->http_path_prefix,
         .read_timeout_ns = c->http_server_read_timeout_ns,
+        .write_timeout_ns = c->http_server_write_timeout_ns,
         .idle_timeout_ns = c->http_server_idle_timeout_ns,
         .stop_timeout_ns = c->graceful_shutdown_timeout_ns,
         .n_threads = (unsigned)c->http_threads,

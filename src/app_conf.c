@@ -33,6 +33,10 @@ static const struct conf_row server_rows[] = {
              "Port to listen on; 0: any that is free"),
     CONF_ROW(struct server_conf, http_server_read_timeout_ns, "http_server_read_timeout",
              CONF_DURATION, "30s", "A request, body included, must be complete by then"),
+    CONF_ROW(
+        struct server_conf, http_server_write_timeout_ns, "http_server_write_timeout",
+        CONF_DURATION, "30s",
+        "A client that takes nothing of its answer for as long loses its connection; 0: never"),
     CONF_ROW(struct server_conf, http_server_idle_timeout_ns, "http_server_idle_timeout",
              CONF_DURATION, "2m0s", "An idle connection is closed after this"),
     CONF_ROW(struct server_conf, graceful_shutdown_timeout_ns, "graceful_shutdown_timeout",
@@ -185,7 +189,6 @@ static const char *const ignored[] = {
     "server.http_listen_network",
     "server.http_log_closed_connections_without_response_enabled",
     "server.http_server_read_header_timeout",
-    "server.http_server_write_timeout",
     "server.http_tls_config",
     "server.log_request_*",
     "server.log_source_ips_*",

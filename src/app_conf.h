@@ -19,7 +19,7 @@ struct top_conf {
 struct server_conf {
     const char *http_listen_address;
     uint64_t http_listen_port;
-    int64_t http_server_read_timeout_ns, http_server_idle_timeout_ns;
+    int64_t http_server_read_timeout_ns, http_server_write_timeout_ns, http_server_idle_timeout_ns;
     int64_t graceful_shutdown_timeout_ns;
     const char *http_path_prefix;
     const char *log_level;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The library's own timeout starts anew with each byte, so a client that sends one byte a second
  * would hold a connection for ever.  Here each connection has a time by which its request must be
- * complete; whoever is late loses the socket, and the library cleans up.
+ * complete, and one by which its reader must take the next piece of an answer; whoever is late
+ * loses the socket, and the library cleans up.
  * The library also overlooks a client that leaves in the middle of a request when its last bytes
  * and its end come in one go: that one is found here, and its memory need not wait. */
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -17,7 +19,7 @@ enum { LOOK_AT_ONCE = 256 };
 
 GAUGE_BY(tcp_connections, "loki_tcp_connections", "Open client connections", "protocol");
 COUNTER(cut_connections, "halogi_http_slow_clients_cut_total",
-        "Connections closed because a request was not complete in time");
+        "Connections closed because a request was not complete, or an answer not taken, in time");
 
 static void set_deadline_locked(struct connection *c, int64_t in_ns)
 {
@@ -27,6 +29,21 @@ static void set_deadline_locked(struct connection *c, int64_t in_ns)
 void reaper_set_deadline(struct http_server *s, struct connection *c, int64_t in_ns)
 {
     MUTEX_GUARD(&s->mu);
+    c->sending = false;
+    set_deadline_locked(c, in_ns);
+}
+
+enum { BYTES_PER_TIMEOUT = 1 << 20 };
+
+void reaper_expect_reader(struct http_server *s, struct connection *c, uint64_t bytes)
+{
+    int64_t in_ns;
+    int64_t times = (int64_t)(bytes / BYTES_PER_TIMEOUT) + 1;
+    if (s->write_timeout_ns <= 0 || __builtin_mul_overflow(s->write_timeout_ns, times, &in_ns))
+        in_ns = INT64_MAX;
+    MUTEX_GUARD(&s->mu);
+    c->sending = true;
+    c->reader_timeout_ns = in_ns;
     set_deadline_locked(c, in_ns);
 }
 
@@ -73,10 +90,22 @@ static void cut_locked(struct connection *c)
     shutdown(c->fd, SHUT_RDWR);
 }
 
+/* The system holds up to some MiB for a reader, who may be slow but awake. */
+static void note_reading_locked(struct connection *c)
+{
+    int unsent = 0;
+    if (!c->sending || ioctl(c->fd, SIOCOUTQ, &unsent) != 0 || unsent == c->unsent_bytes)
+        return;
+    c->unsent_bytes = unsent;
+    set_deadline_locked(c, c->reader_timeout_ns);
+}
+
 static void cut_late_locked(struct http_server *s)
 {
     int64_t now_ns = clock_mono_ns();
     for (struct connection *c = s->connections; c; c = c->next) {
+        if (!c->cut)
+            note_reading_locked(c);
         if (c->cut || c->deadline_ns > now_ns)
             continue;
         cut_locked(c);
@@ -111,7 +140,8 @@ static void cut_left_locked(struct http_server *s)
     struct connection *v[LOOK_AT_ONCE];
     size_t n = 0;
     for (struct connection *c = s->connections; c; c = c->next) {
-        bool waits = !c->cut && c->deadline_ns != INT64_MAX; /* for a request's bytes */
+        /* For a request's bytes. */
+        bool waits = !c->cut && !c->sending && c->deadline_ns != INT64_MAX;
         c->left &= waits;
         if (waits)
             v[n++] = c;

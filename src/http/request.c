@@ -359,6 +359,7 @@ static struct MHD_Response *stopping_text(struct request *r)
 
 static enum MHD_Result send_answer(struct request *r)
 {
+    reaper_expect_reader(r->server, r->connection, atomic_load(&r->sent_bytes));
     if (atomic_load(&r->server->stopping))
         MHD_add_response_header(r->response, "Connection", "close");
     return MHD_queue_response(r->mhd, (unsigned)r->status, r->response);

@@ -24,6 +24,9 @@ struct connection {
     int fd;                         /* fixed at init */
     int64_t deadline_ns;            /* guarded by the server's mu; INT64_MAX: none */
     bool cut;                       /* guarded by the server's mu */
+    bool sending;                   /* guarded by the server's mu: the deadline is the reader's */
+    int unsent_bytes;               /* guarded by the server's mu: in the socket, looked at last */
+    int64_t reader_timeout_ns;      /* guarded by the server's mu: of the piece being sent */
     bool left;                      /* guarded by the server's mu: gone when we looked last */
 };
 
@@ -33,7 +36,7 @@ struct http_server {
     size_t n_routes;
     struct str_view path_prefix;
     char *path_prefix_text;
-    int64_t read_timeout_ns, idle_timeout_ns, stop_timeout_ns;
+    int64_t read_timeout_ns, write_timeout_ns, idle_timeout_ns, stop_timeout_ns;
     bool compress_responses;
     uint16_t port;
     struct pool *pool;
@@ -133,7 +136,10 @@ enum router_verdict router_match(struct http_server *s, struct request *r,
 /* reaper.c */
 void reaper_on_connection(void *server, struct MHD_Connection *mhd, void **connection,
                           enum MHD_ConnectionNotificationCode code);
+/* By when its request must be complete; INT64_MAX while we are at work on it. */
 void reaper_set_deadline(struct http_server *s, struct connection *c, int64_t in_ns);
+/* The answer is on its way; `bytes` of it must be taken before this is called again. */
+void reaper_expect_reader(struct http_server *s, struct connection *c, uint64_t bytes);
 int reaper_start(struct http_server *s, struct err *err);
 void reaper_end(struct http_server *s);
 

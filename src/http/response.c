@@ -5,7 +5,7 @@
 
 #include "http/request.h"
 
-enum { GZIP_FROM_BYTES = 1400, PULL_BYTES = 64 << 10 };
+enum { GZIP_FROM_BYTES = 1400, PULL_BYTES = 64 << 10, MAX_PULLS = 4 };
 static const char *const text_type = "text/plain; charset=utf-8";
 
 int http_status_of(int err_code)
@@ -195,21 +195,32 @@ static bool stream_refill(struct stream *st)
     return true;
 }
 
-static ssize_t stream_read(void *ctx, uint64_t at, char *to, size_t max)
+static size_t take_ready(struct stream *st, char *to, size_t max)
 {
-    struct stream *st = ctx;
-    while (st->sent == st->ready.len) {
-        if (st->ended)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (!stream_refill(st))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
     size_t n = st->ready.len - st->sent;
     if (n > max)
         n = max;
-    memcpy(to, st->ready.p + st->sent, n);
+    if (n)
+        memcpy(to, st->ready.p + st->sent, n);
     st->sent += n;
+    return n;
+}
+
+/* What we return is one chunk of the answer: the rest of a piece is not worth one.  The pulls are
+ * bounded, since much may become little by compression and other connections wait meanwhile. */
+static ssize_t stream_read(void *ctx, uint64_t at, char *to, size_t max)
+{
+    struct stream *st = ctx;
+    size_t n = take_ready(st, to, max);
+    for (unsigned pulls = 0; n < max && !st->ended && (pulls < MAX_PULLS || n == 0); pulls++) {
+        if (!stream_refill(st))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        n += take_ready(st, to + n, max - n);
+    }
+    if (n == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     atomic_fetch_add_explicit(&st->request->sent_bytes, n, memory_order_relaxed);
+    reaper_expect_reader(st->request->server, st->request->connection, n);
     return (ssize_t)n;
 }
 

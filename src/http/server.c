@@ -139,6 +139,7 @@ static struct http_server *server_new(const struct http_server_conf *conf)
     s->path_prefix_text[len] = '\0';
     s->path_prefix = sv(s->path_prefix_text, len);
     s->read_timeout_ns = conf->read_timeout_ns;
+    s->write_timeout_ns = conf->write_timeout_ns;
     s->idle_timeout_ns = conf->idle_timeout_ns;
     s->stop_timeout_ns = conf->stop_timeout_ns;
     s->compress_responses = conf->compress_responses;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* server.h - HTTP/1.1 in: a request arrives whole, a handler answers it once.
  * Bodies are bounded and charged to the ledger before they are read; slow senders meet a deadline;
- * a response is either one buffer or pulled in pieces, gzipped where the client asked.
- * Threads: handlers run on the worker pool and may answer later, from any thread, through
- * http_reply*(); the library's own threads never run our work.  A request lives until its answer
- * was sent or the client left. */
+ * slow readers one per piece; a response is either one buffer or pulled in pieces, gzipped where
+ * the client asked. Threads: handlers run on the worker pool and may answer later, from any thread,
+ * through http_reply*(); the library's own threads never run our work.  A request lives until its
+ * answer was sent or the client left. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -78,6 +78,7 @@ struct http_server_conf {
     uint16_t listen_port;       /* 0 = any, see http_server_port */
     const char *path_prefix;    /* "" or "/x" */
     int64_t read_timeout_ns;    /* headers and body complete by then */
+    int64_t write_timeout_ns;   /* a client that takes nothing of its answer for as long; 0: any */
     int64_t idle_timeout_ns;
     int64_t stop_timeout_ns;
     unsigned n_threads; /* 0 = one per core */

@@ -187,6 +187,19 @@ def test_hostile_parameters_are_refused_or_answered(server, query, params, statu
     assert code == status and re.search(pattern, text), (code, text[:300])
 
 
+def test_a_query_up_to_the_bound_comes_as_a_form(server):
+    query = '{app="web"} |= "error 1" # '
+    query += "x" * (131_071 - len(query))
+    status, text = ask(server, query)
+    assert status == 200 and len(json.loads(text)["data"]["result"]) == 4
+
+
+def test_a_url_that_is_too_long_is_414_and_the_connection_ends(server):
+    answer = requests.get(server.url + "/loki/api/v1/query_range", params={"query": "x" * 131_072}, timeout=10)
+    assert answer.status_code == 414
+    assert server.query("1+1")["result"][1] == "2"
+
+
 def test_drilldown_gets_a_part_of_too_many_series(server):
     answer = requests.get(server.url + "/loki/api/v1/query_range", timeout=60, headers={
         "X-Query-Tags": "Source=grafana-lokiexplore-app"}, params={

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Big answers and slow readers: they hold no thread, no turn, and no push back."""
+import contextlib
 import gzip
 import json
 import socket
@@ -110,3 +111,51 @@ def test_what_an_answer_held_is_given_back(big):
     while held_by_queries(big) > 0 and time.monotonic() < end:
         time.sleep(0.1)
     assert held_by_queries(big) == 0
+
+
+def test_pieces_of_a_big_answer_are_large(big):
+    with socket.create_connection(("127.0.0.1", big.port), timeout=60) as s:
+        s.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % PATH.encode())
+        data = b""
+        while piece := s.recv(1 << 20):
+            data += piece
+    at, sizes = data.index(b"\r\n\r\n") + 4, []
+    while True:
+        end = data.index(b"\r\n", at)
+        size = int(data[at:end], 16)
+        at = end + 2 + size + 2
+        if size == 0:
+            break
+        sizes.append(size)
+    assert sum(sizes) > N_LINES * LINE_BYTES
+    assert min(sizes[:-1]) >= 32 << 10, sizes
+
+
+def test_a_reader_that_stops_loses_its_answer():
+    config = {"limits_config": {"max_entries_limit_per_query": 0, "ingestion_burst_size_mb": 100},
+              "server": {"http_server_write_timeout": "1s"}}
+    with Server(config) as server:
+        base = time.time_ns() - 600 * NS
+        for at in range(0, 20_000, 5000):
+            server.push([({"t": "big"}, [(base + i, "x" * 400) for i in range(at, at + 5000)])])
+        stuck, slow = slow_get(server, PATH), slow_get(server, PATH)
+        assert stuck.recv(100).startswith(b"HTTP/1.1 200")
+        begun = time.monotonic()
+        data = b""
+        while time.monotonic() - begun < 4:  # a little now and then is fine
+            data += slow.recv(1 << 14)
+            time.sleep(0.02)
+        assert held_by_queries(server) > 0
+        assert "halogi_http_slow_clients_cut_total 1" in server.get("/metrics").text
+        while piece := slow.recv(1 << 20):
+            data += piece
+        assert data.endswith(b"0\r\n\r\n")
+        rest = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := stuck.recv(1 << 20):
+                rest = (rest + piece)[-100:]
+        assert not rest.endswith(b"0\r\n\r\n")
+        end = time.monotonic() + 20
+        while held_by_queries(server) > 0 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert held_by_queries(server) == 0

@@ -65,6 +65,14 @@ def test_log_queries_over_several_tenants(several):
     assert {s["stream"]["__tenant_id__"] for s in apart["result"]} == {"a", "b"}
 
 
+def test_an_interval_thins_the_lines_of_all_tenants_together(several):
+    # In seconds before NOW: a 3, 13, 23; b 2, 12; c 1.
+    data = several.query_range('{app="pay"}', header("a|b|c"), interval="5s")
+    assert sorted(lines(data)) == ["a2", "b1", "c0"]
+    data = several.query_range('{app="pay"}', header("a|b|c"), interval="5s", direction="forward")
+    assert sorted(lines(data)) == ["a0", "a1", "a2"]
+
+
 @pytest.mark.parametrize("matcher, want", [
     ('__tenant_id__="a"', "a"), ('__tenant_id__!="a"', "bc"), ('__tenant_id__=~"a|c"', "ac"),
     ('__tenant_id__!~"a|c"', "b"), ('__tenant_id__="none"', ""), ('__tenant_id__="a",__tenant_id__!="a"', ""),
