@@ -164,8 +164,8 @@ struct stream {
     struct gzip *gzip; /* NULL: as it is */
     struct buf raw;    /* scratch of one pull */
     struct buf ready;
-    size_t sent; /* of ready */
-    bool ended;
+    size_t sent;        /* of ready */
+    bool ended, broken; /* broken: ended before its end */
 };
 
 static void stream_free(void *ctx)
@@ -187,8 +187,10 @@ static bool stream_refill(struct stream *st)
     struct buf *to = st->gzip ? &st->raw : &st->ready;
     buf_clear(to);
     int r = st->pull(st->ctx, to);
-    if (r < 0)
+    if (r < 0) {
+        buf_clear(&st->ready);
         return false;
+    }
     st->ended = r == 0;
     if (st->gzip)
         gzip_put(st->gzip, buf_view(&st->raw), st->ended, &st->ready);
@@ -213,12 +215,12 @@ static ssize_t stream_read(void *ctx, uint64_t at, char *to, size_t max)
     struct stream *st = ctx;
     size_t n = take_ready(st, to, max);
     for (unsigned pulls = 0; n < max && !st->ended && (pulls < MAX_PULLS || n == 0); pulls++) {
-        if (!stream_refill(st))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
+        st->broken = !stream_refill(st);
+        st->ended |= st->broken;
         n += take_ready(st, to + n, max - n);
     }
     if (n == 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return st->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     atomic_fetch_add_explicit(&st->request->sent_bytes, n, memory_order_relaxed);
     reaper_expect_reader(st->request->server, st->request->connection, n);
     return (ssize_t)n;
