@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gen.c - writes push bodies for the benchmark: snappy protobuf, each behind a u32 length.
  * Half of the streams carry real sample lines whose long digit and hex runs are replaced by fresh
- * ones of the same shape, a quarter JSON access logs, a quarter logfmt.  One line holds the needle.
- * Same arguments, same bytes: the generator is seeded.  Threads: one. */
+ * ones of the same shape, a quarter JSON access logs, a quarter logfmt.  One line holds the needle;
+ * the trace id of one JSON line is printed. Same arguments, same bytes: the generator is seeded.
+ * Threads: one. */
 #include <snappy-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "samples.h"
 
-enum { BODY_BYTES = 1 << 20 };
+enum { BODY_BYTES = 1 << 20, TRACE_ID_CHARS = 32 };
 #define NEEDLE "needle-7f3a9c51d2e84b06"
 
 static void pb_bytes(struct buf *out, unsigned field, struct str_view v)
@@ -45,6 +46,14 @@ static void stream_labels(struct buf *out, const struct sample *samples, size_t 
                app, stream);
 }
 
+/* A JSON line; when `keep`, the first one leaves its trace id, which ends the line. */
+static void put_traced(struct buf *line, bool keep, char *trace_id)
+{
+    put_json(line);
+    if (keep && !*trace_id)
+        memcpy(trace_id, line->p + line->len - TRACE_ID_CHARS - strlen("\"}"), TRACE_ID_CHARS);
+}
+
 /* Twenty, or as many as it takes to come to every stream four times. */
 static unsigned streams_per_body(unsigned n_streams, uint64_t raw_bytes)
 {
@@ -76,6 +85,7 @@ int main(int argc, char **argv)
     uint64_t written = 0, lines = 0, needle_at = raw_bytes / 3;
     unsigned next = 0, per_body = streams_per_body(n_streams, raw_bytes);
     size_t cursor[MAX_SAMPLES] = {0};
+    char trace_id[TRACE_ID_CHARS + 1] = "";
     while (written < raw_bytes) {
         buf_clear(&body);
         for (unsigned i = 0; i < per_body; i++, next = (next + 1) % n_streams) {
@@ -89,7 +99,7 @@ int main(int argc, char **argv)
                 struct sample *s = &samples[next / 2 % n_samples];
                 size_t *at = &cursor[next / 2 % n_samples];
                 if (next % 4 == 0)
-                    put_json(&line);
+                    put_traced(&line, written > raw_bytes / 2, trace_id);
                 else if (next % 4 == 1)
                     put_logfmt(&line);
                 else
@@ -114,7 +124,8 @@ int main(int argc, char **argv)
         fwrite(packed, 1, packed_len, out);
         free(packed);
     }
-    printf("{\"raw_bytes\": %llu, \"lines\": %llu, \"needle\": \"" NEEDLE "\"}\n",
-           (unsigned long long)written, (unsigned long long)lines);
+    printf("{\"raw_bytes\": %llu, \"lines\": %llu, \"needle\": \"" NEEDLE "\", "
+           "\"trace_id\": \"%s\"}\n",
+           (unsigned long long)written, (unsigned long long)lines, trace_id);
     return fclose(out) ? 1 : 0;
 }
