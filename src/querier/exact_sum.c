@@ -13,6 +13,7 @@
 enum { DIGIT_BITS = 32, UNIT_EXPONENT = -1074, SETTLE_AFTER = 1 << 30 };
 /* From the digit in which a number begins: 31 bits of shift, 53 or 106 of its own, 63 of a sum. */
 enum { VALUE_DIGITS = 5, SQUARE_DIGITS = 7 };
+enum { MEAN_DIGITS = 5 };
 /* Of n * squares: two digits of n more. */
 enum { SPREAD_DIGITS = EXACT_MAX_DIGITS + 5 };
 
@@ -210,33 +211,48 @@ static double odd_value(const struct exact_sum *s)
     return s->n_up ? INFINITY : -INFINITY;
 }
 
-/* The sum is the result scaled by 2^*ret_exponent.  Scaling is exact: what would come out as a
- * denormal is a whole number of units and has no bits to lose. */
-static double scaled_value(struct exact_sum *s, int *ret_exponent)
-{
-    uint32_t digit[EXACT_MAX_DIGITS];
-    bool negative = magnitude(s, digit);
-    double v = leading(digit, s->n, ret_exponent);
-    *ret_exponent += (int)s->first * DIGIT_BITS + UNIT_EXPONENT * (int)s->power;
-    return negative ? -v : v;
-}
-
+/* Scaling is exact: what comes out as a denormal is a whole number of units and lost no bits. */
 double exact_sum_value(struct exact_sum *s)
 {
     if (is_odd(s))
         return odd_value(s);
+    uint32_t digit[EXACT_MAX_DIGITS];
+    bool negative = magnitude(s, digit);
     int exponent;
-    double v = scaled_value(s, &exponent);
-    return ldexp(v, exponent);
+    double v = leading(digit, s->n, &exponent);
+    exponent += (int)s->first * DIGIT_BITS + UNIT_EXPONENT;
+    return ldexp(negative ? -v : v, exponent);
 }
 
+/* digit[0 .. n) /= by; true when something is left over. */
+static bool divide(uint32_t *digit, size_t n, uint64_t by)
+{
+    unsigned __int128 rest = 0;
+    for (size_t i = n; i-- > 0;) {
+        rest = rest << DIGIT_BITS | digit[i];
+        digit[i] = (uint32_t)(rest / by);
+        rest %= by;
+    }
+    return rest != 0;
+}
+
+/* Rounded once, so that the mean of equal numbers is that number.  The quotient by 64 bits has 65
+ * at least, when it is made of MEAN_DIGITS: a rest then only matters in that it is one. */
 double exact_sum_mean(struct exact_sum *s, uint64_t n)
 {
     if (is_odd(s))
         return odd_value(s);
+    uint32_t digit[MEAN_DIGITS + EXACT_MAX_DIGITS] = {0};
+    bool negative = magnitude(s, digit + MEAN_DIGITS);
+    size_t used = significant(digit + MEAN_DIGITS, s->n);
+    size_t more = used < MEAN_DIGITS ? MEAN_DIGITS - used : 0; /* behind the point */
+    uint32_t *from = digit + MEAN_DIGITS - more;
+    if (divide(from, used + more, n))
+        from[0] |= 1;
     int exponent;
-    double v = scaled_value(s, &exponent), sum = ldexp(v, exponent);
-    return isfinite(sum) ? sum / (double)n : ldexp(v / (double)n, exponent);
+    double v = leading(from, used + more, &exponent);
+    exponent += ((int)s->first - (int)more) * DIGIT_BITS + UNIT_EXPONENT;
+    return ldexp(negative ? -v : v, exponent);
 }
 
 /* ---- variance ---- */

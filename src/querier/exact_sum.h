@@ -46,7 +46,8 @@ void exact_sum_remove(struct exact_sum *s, double v); /* one that was added */
 
 /* NaN with a NaN or infinities of both signs; else an infinity with one. */
 double exact_sum_value(struct exact_sum *s);
-/* The sum of n numbers / n; finite whenever they all are. */
+/* The sum of n numbers / n, rounded once: finite whenever they all are, and never outside of them
+ * (a denormal mean is rounded twice). */
 double exact_sum_mean(struct exact_sum *s, uint64_t n);
 /* The population variance of n numbers from their sum and the sum of their squares, of one span.
  * n * squares - sum^2 is formed exactly: what follows loses no digits, however close the numbers

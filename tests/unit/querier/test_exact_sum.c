@@ -18,7 +18,7 @@
 
 #include "querier/exact_sum.h"
 
-enum { N_BITS = 4600, MAX_VALUES = 300 };
+enum { N_BITS = 4600, MAX_VALUES = 300, FRACTION_BITS = 160 };
 
 static uint64_t seed;
 
@@ -129,6 +129,27 @@ static double slow_sum(const double *v, size_t n)
     return negative ? -sum : sum;
 }
 
+/* Bit by bit, FRACTION_BITS behind the point; a rest sets the last of them. */
+static double slow_mean(const double *v, size_t n)
+{
+    struct bits b = {{0}}, quotient = {{0}};
+    for (size_t i = 0; i < n; i++)
+        add_units(&b, v[i], 1);
+    bool negative = make_absolute(&b);
+    uint64_t rest = 0;
+    for (int i = N_BITS - 1; i >= 0; i--) {
+        rest = rest * 2 + (i >= FRACTION_BITS ? (uint64_t)b.v[i - FRACTION_BITS] : 0);
+        quotient.v[i] = rest >= n;
+        rest -= rest >= n ? n : 0;
+    }
+    if (rest)
+        quotient.v[0] = 1;
+    int exponent;
+    double mean = rounded(&quotient, &exponent);
+    mean = ldexp(mean, exponent - FRACTION_BITS - 1074);
+    return negative ? -mean : mean;
+}
+
 /* (n * squares - sum^2) / n^2 */
 static double slow_variance(const double *v, size_t n)
 {
@@ -219,7 +240,7 @@ static double variance_of(const double *v, size_t n)
 
 /* ---- tests ---- */
 
-static void test_sums_of_every_exponent_are_rounded_once(void **state)
+static void test_sums_and_means_of_every_exponent_are_rounded_once(void **state)
 {
     static const int SPREADS[] = {0, 3, 60, 1100};
     seed = 1;
@@ -233,6 +254,7 @@ static void test_sums_of_every_exponent_are_rounded_once(void **state)
             for (size_t i = 0; i + 1 < n / 2; i++)
                 v[n - 1 - i] = -v[i];
         assert_bits(sum_of(v, n) + 0.0, slow_sum(v, n) + 0.0);
+        assert_bits(mean_of(v, n) + 0.0, slow_mean(v, n) + 0.0);
     }
 }
 
@@ -298,6 +320,20 @@ static void test_a_sum_overflows_only_at_its_end(void **state)
     assert_bits(sum_of((double[]){DBL_MAX, 0x1p970}, 2), INFINITY);
     assert_bits(mean_of((double[]){1e308, 1e308}, 2), 1e308);
     assert_bits(mean_of((double[]){-DBL_MAX, -DBL_MAX, -DBL_MAX}, 3), -DBL_MAX);
+}
+
+static void test_equal_numbers_have_their_mean_and_no_variance(void **state)
+{
+    double v[MAX_VALUES];
+    seed = 4;
+    for (int round = 0; round < 200; round++) {
+        double x = any_double((int)(rnd() % 1800) - 900, 3);
+        for (size_t i = 0; i < MAX_VALUES; i++)
+            v[i] = x;
+        size_t n = 1 + rnd() % MAX_VALUES;
+        assert_bits(mean_of(v, n) + 0.0, x + 0.0);
+        assert_bits(variance_of(v, n), 0);
+    }
 }
 
 static void test_infinities_and_nan_keep_their_rules(void **state)
@@ -367,11 +403,12 @@ static void test_a_variance_is_nearer_than_a_running_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_of_every_exponent_are_rounded_once),
+        cmocka_unit_test(test_sums_and_means_of_every_exponent_are_rounded_once),
         cmocka_unit_test(test_variances_lose_nothing),
         cmocka_unit_test(test_what_was_taken_out_leaves_no_trace),
         cmocka_unit_test(test_ties_go_to_the_even_neighbour_unless_something_follows),
         cmocka_unit_test(test_a_sum_overflows_only_at_its_end),
+        cmocka_unit_test(test_equal_numbers_have_their_mean_and_no_variance),
         cmocka_unit_test(test_infinities_and_nan_keep_their_rules),
         cmocka_unit_test(test_carries_are_passed_on_before_a_digit_overflows),
         cmocka_unit_test(test_a_variance_is_nearer_than_a_running_one),
