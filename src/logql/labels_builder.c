@@ -42,13 +42,31 @@ static inline uint32_t tag_of(struct str_view name)
     return (uint32_t)name.len << 24 ^ (uint32_t)first << 16 ^ (uint32_t)middle << 8 ^ last;
 }
 
+static inline uint32_t tag_bit(uint32_t tag)
+{
+    return tag * 0x9e3779b1u >> 24;
+}
+
+static inline void tag_set_add(struct tag_set *s, uint32_t tag)
+{
+    s->bits[tag_bit(tag) / 64] |= UINT64_C(1) << tag_bit(tag) % 64;
+}
+
+static inline bool tag_set_may_hold(const struct tag_set *s, uint32_t tag)
+{
+    return s->bits[tag_bit(tag) / 64] >> tag_bit(tag) % 64 & 1;
+}
+
 void labels_builder_set_base(struct labels_builder *b, struct labels base)
 {
     b->base = base;
     if (base.n > b->base_tags_cap)
         b->base_tags = mem_grow(b->base_tags, &b->base_tags_cap, base.n, sizeof *b->base_tags);
-    for (size_t i = 0; i < base.n; i++)
+    b->base_names = (struct tag_set){{0}};
+    for (size_t i = 0; i < base.n; i++) {
         b->base_tags[i] = tag_of(base.v[i].name);
+        tag_set_add(&b->base_names, b->base_tags[i]);
+    }
     size_t words = (base.n + 63) / 64;
     if (words > b->base_words_cap)
         b->base_deleted =
@@ -62,6 +80,7 @@ void labels_builder_reset(struct labels_builder *b)
     for (size_t i = 0; i < b->base_words; i++)
         b->base_deleted[i] = 0;
     b->n = 0;
+    b->names = b->base_names;
     labels_index_clear(&b->index);
     b->error = b->error_details = (struct str_view){NULL, 0};
     if (b->scratch.used_bytes)
@@ -82,7 +101,8 @@ static inline size_t find_base_tagged(const struct labels_builder *b, struct str
     return b->base.n;
 }
 
-static struct built_label *find_indexed(const struct labels_builder *b, struct str_view name)
+__attribute__((noinline)) static struct built_label *find_indexed(const struct labels_builder *b,
+                                                                  struct str_view name)
 {
     uint32_t hash = labels_index_hash(name);
     for (size_t at = hash, i; (i = labels_index_next(&b->index, hash, &at)) < b->n;)
@@ -113,7 +133,7 @@ static struct built_label *find_built(const struct labels_builder *b, struct str
     return find_built_tagged(b, name, tag_of(name));
 }
 
-static void index_built(struct labels_builder *b)
+__attribute__((noinline)) static void index_built(struct labels_builder *b)
 {
     for (size_t i = b->index.n; i < b->n; i++)
         labels_index_put(&b->index, labels_index_hash(b->v[i].name), i);
@@ -126,6 +146,7 @@ static inline struct built_label *add_built(struct labels_builder *b, struct str
         b->v = mem_grow(b->v, &b->cap, b->n + 1, sizeof *b->v);
     struct built_label *l = &b->v[b->n++];
     *l = (struct built_label){.name = name, .tag = tag};
+    tag_set_add(&b->names, tag);
     if (b->n > INDEX_FROM)
         index_built(b);
     return l;
@@ -203,6 +224,8 @@ bool labels_builder_is_claimed(struct labels_builder *b, struct str_view name)
 static inline struct built_label *target_label(struct labels_builder *b, struct str_view name)
 {
     uint32_t tag = tag_of(name);
+    if (!tag_set_may_hold(&b->names, tag))
+        return add_built(b, name, tag);
     if (find_base_tagged(b, name, tag) < b->base.n)
         return find_or_add(b, with_suffix(b, name));
     struct built_label *l = find_built_tagged(b, name, tag);
