@@ -50,7 +50,7 @@ struct pipeline_runner {
     struct regex_scratch *scratch;
     struct str_view line; /* of the row, after the stages */
     int64_t ts_ns;
-    double value; /* of unwrap */
+    double value;    /* of unwrap */
     struct buf text; /* what a format makes */
     struct label *reduced;
     size_t cap_reduced;
