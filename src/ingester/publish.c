@@ -96,13 +96,24 @@ void leftovers_add(struct leftovers *l, struct uuid uuid, enum segment_place pla
                    struct str_view key)
 {
     l->v = mem_grow(l->v, &l->cap, l->n + 1, sizeof *l->v);
-    l->v[l->n++] = (struct leftover){uuid, place, strndup(key.p, key.len)};
+    l->v[l->n++] = (struct leftover){uuid, place, strndup(key.p, key.len), NULL, 0};
+}
+
+void leftovers_add_info(struct leftovers *l, const struct segment_info *info)
+{
+    leftovers_add(l, info->uuid, info->place, info->key);
+    struct leftover *last = &l->v[l->n - 1];
+    last->n_periods = info->n_periods;
+    last->periods = mem_alloc((info->n_periods + 1) * sizeof *last->periods);
+    memcpy(last->periods, info->periods, info->n_periods * sizeof *last->periods);
 }
 
 void leftovers_deinit(struct leftovers *l)
 {
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = 0; i < l->n; i++) {
         free(l->v[i].key);
+        free(l->v[i].periods);
+    }
     free(l->v);
     *l = (struct leftovers){0};
 }
@@ -116,13 +127,40 @@ static struct uuid *uuids_of(const struct leftovers *l, size_t extra)
     return v;
 }
 
+/* Of all of them; NULL when some are not known.  The caller frees it. */
+static struct segment_period *periods_of(const struct leftovers *l, size_t *ret_n)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        if (!l->v[i].periods)
+            return NULL;
+        n += l->v[i].n_periods;
+    }
+    struct segment_period *v = mem_alloc((n + 1) * sizeof *v);
+    *ret_n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        memcpy(v + *ret_n, l->v[i].periods, l->v[i].n_periods * sizeof *v);
+        *ret_n += l->v[i].n_periods;
+    }
+    return v;
+}
+
+static int remove_rows(struct ingester *in, const struct leftovers *l, struct err *err)
+{
+    size_t n_periods = 0;
+    struct uuid *uuids = uuids_of(l, 0);
+    struct segment_period *periods = periods_of(l, &n_periods);
+    int r = index_remove_segments(in->deps.index, uuids, l->n, periods, n_periods, err);
+    free(periods);
+    free(uuids);
+    return r;
+}
+
 /* Rows first: without them nobody finds the file. */
 void publish_discard(struct ingester *in, struct leftovers *l)
 {
     struct err err = ERR_INIT;
-    struct uuid *uuids = uuids_of(l, 0);
-    int r = l->n ? index_remove_segments(in->deps.index, uuids, l->n, &err) : 0;
-    free(uuids);
+    int r = l->n ? remove_rows(in, l, &err) : 0;
     for (size_t i = 0; i < l->n && r == 0; i++) {
         struct err why = ERR_INIT;
         if (object_delete(store_of(in, l->v[i].place), sv_of(l->v[i].key), &why) < 0)
@@ -151,7 +189,7 @@ int publish_commit(struct ingester *in, struct leftovers *failed,
         return 0;
     }
     for (size_t i = 0; i < change->n_add; i++)
-        leftovers_add(failed, change->add[i].uuid, change->add[i].place, change->add[i].key);
+        leftovers_add_info(failed, &change->add[i]);
     return r;
 }
 
@@ -173,7 +211,7 @@ static void on_gone(void *ctx, const struct segment_info *info, bool doomed)
     if (!doomed)
         return;
     MUTEX_GUARD(&in->dead_mu);
-    leftovers_add(&in->dead, info->uuid, info->place, info->key);
+    leftovers_add_info(&in->dead, info);
 }
 
 struct live_segment *publish_live(struct ingester *in, const struct segment_info *info)

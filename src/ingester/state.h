@@ -40,7 +40,9 @@ struct leftovers {
     struct leftover {
         struct uuid uuid;
         enum segment_place place;
-        char *key; /* owned */
+        char *key;                      /* owned */
+        struct segment_period *periods; /* owned; NULL: not known */
+        size_t n_periods;
     } * v;
     size_t n, cap;
 };
@@ -175,6 +177,8 @@ int publish_commit(struct ingester *in, struct leftovers *failed,
 void publish_discard(struct ingester *in, struct leftovers *l);
 void leftovers_add(struct leftovers *l, struct uuid uuid, enum segment_place place,
                    struct str_view key);
+/* The same of one whose periods are known, which saves a look at the others' tables. */
+void leftovers_add_info(struct leftovers *l, const struct segment_info *info);
 void leftovers_deinit(struct leftovers *l);
 /* What the last views let go of. */
 void publish_remove_dead(struct ingester *in);

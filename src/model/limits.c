@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/rfc3339.h"
+#include "regex/regex.h"
 
 #define DISCOVER_SERVICE_NAME                                                                      \
     "service,app,application,app_name,name,app_kubernetes_io_name,container,container_name,"       \
@@ -160,6 +161,44 @@ static bool is_one_of(const char *text, const char *const *known)
     return false;
 }
 
+static struct str_view scalar_of(const struct conf_node *map, struct str_view key)
+{
+    const struct conf_node *n = conf_node_get(map, key);
+    return n && n->kind == CONF_NODE_SCALAR && !n->is_null ? n->text : SV_EMPTY;
+}
+
+/* A rule that nothing meets would be found out by the query that it should have blocked. */
+static int check_blocked_rule(const struct conf_node *rule, size_t i, struct err *err)
+{
+    bool is_regex = false;
+    struct regex *re = NULL;
+    if (rule->kind != CONF_NODE_MAP)
+        return err_set(err, ERR_INVALID,
+                       "limits_config.blocked_queries: rule %zu is no map of pattern, regex, "
+                       "types, hash, query_tags",
+                       i + 1);
+    struct str_view pattern = scalar_of(rule, SV("pattern")), regex = scalar_of(rule, SV("regex"));
+    int r = regex.len ? conf_parse_bool(regex, &is_regex, err) : 0;
+    if (r == 0 && is_regex)
+        r = regex_compile(&re, pattern, REGEX_SEARCH, err);
+    regex_unref(re);
+    return r < 0 ? err_context(err, r, "limits_config.blocked_queries: rule %zu: '%.*s'", i + 1,
+                               SV_ARG(sv_sub(is_regex ? pattern : regex, 0, 200)))
+                 : 0;
+}
+
+static int check_blocked(const struct conf_node *rules, struct err *err)
+{
+    if (!rules || rules->is_null || (rules->kind == CONF_NODE_SCALAR && rules->text.len == 0))
+        return 0;
+    if (rules->kind != CONF_NODE_LIST)
+        return err_set(err, ERR_INVALID, "limits_config.blocked_queries is no list of rules");
+    int r = 0;
+    for (size_t i = 0; i < rules->n && r == 0; i++)
+        r = check_blocked_rule(rules->items[i], i, err);
+    return r;
+}
+
 int limits_finish(struct limits *l, struct err *err)
 {
     static _Atomic uint64_t next_id = 1;
@@ -180,6 +219,9 @@ int limits_finish(struct limits *l, struct err *err)
         return err_set(err, ERR_INVALID,
                        "limits_config.block_ingestion_status_code %lld is not within 200 to 599",
                        (long long)l->block_ingestion_status_code);
+    int r = check_blocked(l->blocked_queries, err);
+    if (r < 0)
+        return r;
     struct str_view until = sv_of(l->block_ingestion_until);
     l->block_ingestion_until_ns = 0;
     if (until.len > 0 && !sv_eq(until, SV("0")) &&

@@ -336,11 +336,36 @@ static int remove_from(void *ctx, struct table *t, struct err *err)
     return table_remove_segments(t, rm->segments, rm->n, err);
 }
 
-int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n, struct err *err)
+static int by_start(const void *x, const void *y)
+{
+    const struct segment_period *a = x, *b = y;
+    if (a->start_ns != b->start_ns)
+        return a->start_ns < b->start_ns ? -1 : 1;
+    return (a->length_ns > b->length_ns) - (a->length_ns < b->length_ns);
+}
+
+static int remove_in_periods(struct index *ix, struct removing *rm,
+                             const struct segment_period *periods, size_t n, struct err *err)
+{
+    struct segment_period *v = mem_alloc((n + 1) * sizeof *v);
+    int r = 0;
+    memcpy(v, periods, n * sizeof *v);
+    qsort(v, n, sizeof *v, by_start);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (i == 0 || by_start(&v[i - 1], &v[i]) != 0)
+            r = index_each_table(ix, v[i].start_ns, period_last_ns(v[i].start_ns, v[i].length_ns),
+                                 remove_from, rm, err);
+    free(v);
+    return r;
+}
+
+int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
+                          const struct segment_period *periods, size_t n_periods, struct err *err)
 {
     struct removing rm = {segments, n};
     mutex_lock(&ix->write_mu);
-    int r = index_each_table(ix, INT64_MIN, INT64_MAX, remove_from, &rm, err);
+    int r = periods ? remove_in_periods(ix, &rm, periods, n_periods, err)
+                    : index_each_table(ix, INT64_MIN, INT64_MAX, remove_from, &rm, err);
     mutex_unlock(&ix->write_mu);
     return r;
 }

@@ -16,6 +16,7 @@
 #include "chunk/segment.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "store/segment_info.h"
 
 struct view;
 struct live_segment;
@@ -53,8 +54,11 @@ int index_add_segment(struct index *ix, struct uuid segment, const struct index_
                       size_t n_parts, struct err *err);
 /* The same, with what the segment says of itself: every part's directory is read and checked. */
 int index_add_segment_file(struct index *ix, const struct segment *segment, struct err *err);
-/* Forgets the rows of these segments.  For segments that no view holds. */
-int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n, struct err *err);
+/* Forgets the rows of these segments.  For segments that no view holds.  `periods` are all that the
+ * segments have parts in, in any order, repeats allowed: other tables are not looked at.  NULL:
+ * they are not known, and every table is. */
+int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
+                          const struct segment_period *periods, size_t n_periods, struct err *err);
 /* Removes a table with all its rows. */
 int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err);
 /* Keeps only rows of segments that `alive` names (at start, after a crash). */

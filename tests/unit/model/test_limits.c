@@ -103,6 +103,10 @@ static void test_a_broken_file_keeps_what_was(void **state)
         "overrides:\n  a: 5\n",
         "overrides:\n  a:\n    deletion_mode: maybe\n",
         "overrides:\n  a: {}\n  a: {}\n",
+        "overrides:\n  a:\n    blocked_queries: [{pattern: '(', regex: true}]\n",
+        "overrides:\n  a:\n    blocked_queries: [{pattern: x, regex: perhaps}]\n",
+        "overrides:\n  a:\n    blocked_queries: [x]\n",
+        "overrides:\n  a:\n    blocked_queries: {pattern: x}\n",
     };
     struct fixture *f = *state;
     assert_int_equal(load(f, "overrides:\n  a:\n    max_line_size: 1KB\n"), 0);

@@ -510,7 +510,7 @@ static void remove_some(struct model *m)
         v[n++] = s->uuid;
     }
     v[n++] = uuid_new(); /* an unknown one */
-    assert_int_equal(index_remove_segments(m->index, v, n, NULL), 0);
+    assert_int_equal(index_remove_segments(m->index, v, n, NULL, 0, NULL), 0);
 }
 
 /* Rows that nobody removed, as after a crash. */
@@ -894,11 +894,24 @@ static void test_readers_see_a_part_whole_or_not_while_it_comes_and_goes(void **
         if (i % 3 == 0)
             assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
         else if (i % 3 == 1)
-            assert_int_equal(index_remove_segments(x.index, &only, 1, NULL), 0);
+            assert_int_equal(index_remove_segments(x.index, &only, 1, NULL, 0, NULL), 0);
     }
     atomic_store(&rd.stop, true);
     for (unsigned i = 0; i < 2; i++)
         thread_join(&t[i]);
+    simple_deinit(&x);
+}
+
+static void test_rows_are_removed_from_the_named_tables_alone(void **state)
+{
+    struct simple x;
+    simple_init(&x, *state, 5);
+    assert_int_equal(simple_add(&x, NULL), 0);
+    const struct segment_period other = {PERIOD_NS, PERIOD_NS}, both[] = {other, {0, PERIOD_NS}};
+    assert_int_equal(index_remove_segments(x.index, &only, 1, &other, 1, NULL), 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 5);
+    assert_int_equal(index_remove_segments(x.index, &only, 1, both, 2, NULL), 0);
+    assert_int_equal(simple_count(&x, NULL, 0), 0);
     simple_deinit(&x);
 }
 
@@ -913,6 +926,7 @@ int main(void)
         FOLDER_TEST(test_an_answer_over_its_budget_is_an_error),
         FOLDER_TEST(test_what_a_crash_left_of_a_table_is_removed),
         FOLDER_TEST(test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone),
+        FOLDER_TEST(test_rows_are_removed_from_the_named_tables_alone),
         FOLDER_TEST(test_readers_see_a_part_whole_or_not_while_it_comes_and_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
