@@ -6,6 +6,7 @@ the same query without it.  Asks a server that holds the data of bench/run (see 
   bench/stages.py URL --pid PID --start-ns N --end-ns N [--runs 7]
 """
 import argparse
+import json
 
 from push import cpu_seconds
 from query import ask
@@ -61,7 +62,7 @@ class Server:
         return best
 
     def lines(self, selector):
-        answer = self.ask(f"sum(count_over_time({selector}[1m]))")
+        answer = json.loads(self.ask(f"sum(count_over_time({selector}[1m]))"))
         return sum(float(v) for _, v in answer["data"]["result"][0]["values"])
 
 

@@ -80,7 +80,7 @@ void labels_builder_reset(struct labels_builder *b)
     for (size_t i = 0; i < b->base_words; i++)
         b->base_deleted[i] = 0;
     b->n = 0;
-    b->names = b->base_names;
+    b->built_names = (struct tag_set){{0}};
     labels_index_clear(&b->index);
     b->error = b->error_details = (struct str_view){NULL, 0};
     if (b->scratch.used_bytes)
@@ -95,6 +95,8 @@ static bool base_is_deleted(const struct labels_builder *b, size_t i)
 static inline size_t find_base_tagged(const struct labels_builder *b, struct str_view name,
                                       uint32_t tag)
 {
+    if (!tag_set_may_hold(&b->base_names, tag))
+        return b->base.n;
     for (size_t i = 0; i < b->base.n; i++)
         if (b->base_tags[i] == tag && sv_eq(b->base.v[i].name, name))
             return i;
@@ -114,6 +116,8 @@ __attribute__((noinline)) static struct built_label *find_indexed(const struct l
 static inline struct built_label *find_built_tagged(const struct labels_builder *b,
                                                     struct str_view name, uint32_t tag)
 {
+    if (!tag_set_may_hold(&b->built_names, tag))
+        return NULL;
     if (b->n > INDEX_FROM)
         return find_indexed(b, name);
     for (size_t i = 0; i < b->n; i++)
@@ -146,7 +150,7 @@ static inline struct built_label *add_built(struct labels_builder *b, struct str
         b->v = mem_grow(b->v, &b->cap, b->n + 1, sizeof *b->v);
     struct built_label *l = &b->v[b->n++];
     *l = (struct built_label){.name = name, .tag = tag};
-    tag_set_add(&b->names, tag);
+    tag_set_add(&b->built_names, tag);
     if (b->n > INDEX_FROM)
         index_built(b);
     return l;
@@ -224,8 +228,6 @@ bool labels_builder_is_claimed(struct labels_builder *b, struct str_view name)
 static inline struct built_label *target_label(struct labels_builder *b, struct str_view name)
 {
     uint32_t tag = tag_of(name);
-    if (!tag_set_may_hold(&b->names, tag))
-        return add_built(b, name, tag);
     if (find_base_tagged(b, name, tag) < b->base.n)
         return find_or_add(b, with_suffix(b, name));
     struct built_label *l = find_built_tagged(b, name, tag);
@@ -326,7 +328,7 @@ void labels_builder_each(const struct labels_builder *b, label_each_fn *fn, void
     for (size_t i = 0; i < b->base.n; i++) {
         if (base_is_deleted(b, i))
             continue;
-        const struct built_label *l = find_built(b, b->base.v[i].name);
+        const struct built_label *l = find_built_tagged(b, b->base.v[i].name, b->base_tags[i]);
         if (!l || l->deleted)
             fn(ctx, b->base.v[i].name, b->base.v[i].value, LABEL_STREAM);
     }
@@ -346,6 +348,14 @@ struct collect {
     enum label_category wanted;
 };
 
+/* The first byte nearly always tells. */
+static inline bool comes_before(struct str_view a, struct str_view b)
+{
+    if (a.len && b.len && a.p[0] != b.p[0])
+        return (unsigned char)a.p[0] < (unsigned char)b.p[0];
+    return sv_cmp(a, b) < 0;
+}
+
 static void collect_one(void *ctx, struct str_view name, struct str_view value,
                         enum label_category category)
 {
@@ -361,7 +371,7 @@ static void collect_one(void *ctx, struct str_view name, struct str_view value,
         return;
     }
     /* The base comes sorted, what follows is short: insert. */
-    while (at > 0 && sv_cmp(b->out[at - 1].name, name) > 0) {
+    while (at > 0 && comes_before(name, b->out[at - 1].name)) {
         b->out[at] = b->out[at - 1];
         at--;
     }

@@ -27,15 +27,15 @@ struct built_label {
     bool claimed;                     /* some stage parsed this name: later extractions lose */
 };
 
-/* Most names that a parser finds are new, and this says so at one look; a bit that is set proves
- * nothing. */
+/* Most names that are looked for are not there, and this says so at one look; a bit that is set
+ * proves nothing. */
 struct tag_set {
     uint64_t bits[4];
 };
 
 struct labels_builder {
     struct labels base;
-    struct tag_set base_names, names; /* of the base; of the base and all of v */
+    struct tag_set base_names, built_names; /* of the base; of v, deleted ones too */
     uint32_t *base_tags;
     size_t base_tags_cap;
     uint64_t *base_deleted; /* bit per base label */
