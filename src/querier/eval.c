@@ -31,8 +31,10 @@ static struct label_need need_of(const struct range_agg *agg, const struct logql
         return (struct label_need){agg->grouping.without ? NEED_WITHOUT : NEED_BY,
                                    agg->grouping.names, !agg->grouping.without};
     if (parent && parent->kind == LOGQL_VECTOR_AGG && parent->vector_agg.op == VECTOR_SUM &&
-        !parent->vector_agg.grouping.without && sums_entries(agg->op))
-        return (struct label_need){NEED_BY, parent->vector_agg.grouping.names, true};
+        sums_entries(agg->op)) {
+        const struct grouping *g = &parent->vector_agg.grouping;
+        return (struct label_need){g->without ? NEED_WITHOUT : NEED_BY, g->names, !g->without};
+    }
     return (struct label_need){NEED_ALL, {0}, false};
 }
 

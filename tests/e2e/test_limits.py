@@ -299,3 +299,14 @@ def test_lookups_do_not_wait_for_queries():
         slow.join()
         assert waited < time.monotonic() - begun  # it came while the query ran
         assert waited < 2
+
+
+def test_a_sum_without_a_label_of_many_values_needs_no_memory_for_them():
+    with Server({"querier": {"max_query_memory": "8MB"}}) as server:
+        now = time.time_ns()
+        server.push([({"app": "ids"}, [(now - n, f"id=request-{n} kind=k{n % 3}") for n in range(40_000)])])
+        many = server.get("/loki/api/v1/query", query='count(count_over_time({app="ids"} | logfmt [5m]))', time=now)
+        assert many.status_code == 400 and "querier.max_query_memory" in many.text, many.text
+        data = server.query('sum without (id) (count_over_time({app="ids"} | logfmt [5m]))', time=now)
+        assert sorted((s["metric"]["kind"], s["value"][1]) for s in data["result"]) == [
+            ("k0", "13334"), ("k1", "13333"), ("k2", "13333")]
