@@ -59,8 +59,9 @@ static void push_row(struct lake *l, unsigned stream, unsigned row)
     buf_printf(&line, "\",\"trace\":\"");
     put_id(&line, h + 99);
     buf_printf(&line, "\",\"n\":%u}", row);
-    struct label level = {SV("detected_level"), row / 1000 == 3 ? SV("error") : SV("info")};
-    labels_encode(&sm, (struct labels){&level, 1});
+    struct label pairs[] = {{SV("detected_level"), row / 1000 == 3 ? SV("error") : SV("info")},
+                            {SV("zone"), row / 1000 == 5 ? SV("west") : SV("east")}};
+    labels_encode(&sm, (struct labels){pairs, 2});
     lake_push(l, lake_stream(l, "t", labels), ts_of(row), buf_view(&line), buf_view(&sm));
 }
 
@@ -244,6 +245,19 @@ static void test_a_level_that_a_chunk_has_not_skips_it(void **state)
     assert_int_equal(f->stats.store.total_chunks_downloaded, 0);
 }
 
+static void test_chunks_without_a_value_of_metadata_give_no_line(void **state)
+{
+    struct fixture *f = *state;
+    struct log_options o = all_backward;
+    o.limit = 5000;
+    assert_int_equal(rows_of(f, "{kind=\"x\"} | zone=\"west\"", &o), 4000);
+    assert_in_range(f->stats.store.decompressed_lines, 4000, 4000 + 2 * N_STREAMS * CHUNK_ROWS);
+    assert_int_equal(rows_of(f, "{kind=\"x\"} | zone=\"north\"", &o), 0);
+    assert_int_equal(f->stats.store.decompressed_lines, 0);
+    assert_int_equal(rows_of(f, "{kind=\"x\"} | nosuch=\"north\"", &o), 0);
+    assert_int_equal(f->stats.store.decompressed_lines, 0);
+}
+
 static void test_a_limit_stops_early_in_both_directions(void **state)
 {
     struct fixture *f = *state;
@@ -425,6 +439,7 @@ int main(void)
         COST_TEST(test_a_rare_value_behind_a_parser_reads_as_little),
         COST_TEST(test_without_filters_every_chunk_is_read),
         COST_TEST(test_a_level_that_a_chunk_has_not_skips_it),
+        COST_TEST(test_chunks_without_a_value_of_metadata_give_no_line),
         COST_TEST(test_a_limit_stops_early_in_both_directions),
         COST_TEST(test_a_long_head_is_not_walked_to_its_end),
         COST_TEST(test_streams_and_times_that_are_not_asked_for_are_not_read),
