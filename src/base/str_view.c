@@ -3,6 +3,10 @@
 
 size_t sv_find(struct str_view s, struct str_view needle)
 {
+    if (needle.len == 1) {
+        size_t at = sv_find_byte(s, needle.p[0]);
+        return at < s.len ? at : SIZE_MAX;
+    }
     if (needle.len == 0)
         return 0;
     const char *hit = s.len ? memmem(s.p, s.len, needle.p, needle.len) : NULL;
