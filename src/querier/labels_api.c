@@ -2,9 +2,8 @@
 /* labels, label/{name}/values and series, with their legacy forms. */
 #include "logql/parse.h"
 #include "querier/apis.h"
-#include "querier/lookup.h"
 #include "querier/query_limits.h"
-#include "querier/read_request.h"
+#include "querier/read_lookup.h"
 #include "querier/several.h"
 #include "querier/text_set.h"
 #include "wire/answer.h"
@@ -131,23 +130,10 @@ static int prepare_series(struct read_request *r, struct err *err)
 static int open_lookup(struct read_request *r, size_t tenant, size_t group, struct lookup *l,
                        struct err *err)
 {
-    struct labels_state *s = r->state;
-    struct lookup_ask ask = {
-        .parts = &r->q->parts,
-        .tenant = r->tenants[tenant].name,
-        .matchers = s->groups[group].v,
-        .n_matchers = s->groups[group].n,
-        .min_ts_ns = s->start_ns,
-        .max_ts_ns = s->end_ns,
-        .control = &r->control,
-        .arena = &r->arena,
-    };
-    *l = (struct lookup){0};
-    int ret = 0;
-    if (r->n_tenants > 1)
-        ret = several_matchers(&r->arena, ask.matchers, ask.n_matchers, ask.tenant, &ask.matchers,
-                               &ask.n_matchers, err);
-    return ret < 0 ? ret : lookup_open(l, &ask, err);
+    const struct labels_state *s = r->state;
+    const struct matcher_group *g = &s->groups[group];
+    struct read_lookup_ask ask = {tenant, g->v, g->n, s->start_ns, s->end_ns};
+    return read_lookup_open(r, &ask, l, err);
 }
 
 static int find_texts(struct read_request *r, size_t tenant, struct index_names *to,

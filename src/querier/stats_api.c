@@ -6,10 +6,8 @@
 #include "base/num.h"
 #include "logql/parse.h"
 #include "querier/apis.h"
-#include "querier/lookup.h"
 #include "querier/query_limits.h"
-#include "querier/read_request.h"
-#include "querier/several.h"
+#include "querier/read_lookup.h"
 #include "querier/volume.h"
 #include "wire/answer.h"
 
@@ -180,23 +178,9 @@ static int prepare_volume_range(struct read_request *r, struct err *err)
 /* lookup_close() follows, whatever it returns. */
 static int open_lookup(struct read_request *r, size_t tenant, struct lookup *l, struct err *err)
 {
-    struct stats_state *s = r->state;
-    struct lookup_ask ask = {
-        .parts = &r->q->parts,
-        .tenant = r->tenants[tenant].name,
-        .matchers = s->matchers,
-        .n_matchers = s->n_matchers,
-        .min_ts_ns = s->start_ns,
-        .max_ts_ns = s->end_ns,
-        .control = &r->control,
-        .arena = &r->arena,
-    };
-    *l = (struct lookup){0};
-    int ret = 0;
-    if (r->n_tenants > 1)
-        ret = several_matchers(&r->arena, ask.matchers, ask.n_matchers, ask.tenant, &ask.matchers,
-                               &ask.n_matchers, err);
-    return ret < 0 ? ret : lookup_open(l, &ask, err);
+    const struct stats_state *s = r->state;
+    struct read_lookup_ask ask = {tenant, s->matchers, s->n_matchers, s->start_ns, s->end_ns};
+    return read_lookup_open(r, &ask, l, err);
 }
 
 static int add_stats(struct read_request *r, size_t tenant, struct index_stats *sum,
