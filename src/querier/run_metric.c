@@ -111,6 +111,18 @@ static int fill_leaves(const struct run *run, struct eval *e, struct err *err)
     return r;
 }
 
+/* Over leaves that are filled; `filled` < 0: they could not be, and that is the result. */
+static int compute(int filled, struct eval *take_e, struct eval **ret_eval,
+                   const struct eval_result **ret, struct err *err)
+{
+    int r = filled < 0 ? filled : eval_run(take_e, ret, err);
+    if (r < 0)
+        eval_free(take_e);
+    else
+        *ret_eval = take_e;
+    return r;
+}
+
 int run_metric(const struct run *run, const struct logql_expr *expr, const struct eval_grid *grid,
                const struct eval_options *options, struct eval **ret_eval,
                const struct eval_result **ret, struct err *err)
@@ -120,15 +132,7 @@ int run_metric(const struct run *run, const struct logql_expr *expr, const struc
     int r = eval_new(&e, expr, grid, run->control, options, err);
     if (r < 0)
         return r;
-    r = fill_leaves(run, e, err);
-    if (r == 0)
-        r = eval_run(e, ret, err);
-    if (r < 0) {
-        eval_free(e);
-        return r;
-    }
-    *ret_eval = e;
-    return 0;
+    return compute(fill_leaves(run, e, err), e, ret_eval, ret, err);
 }
 
 /* Joins what one of the tenants has into the leaves of `to`. */
@@ -164,12 +168,5 @@ int run_metric_several(const struct run *runs, size_t n_runs, const struct logql
         if (r == 0)
             r = add_tenant(e, &runs[i], own, grid, options, err);
     }
-    if (r == 0)
-        r = eval_run(e, ret, err);
-    if (r < 0) {
-        eval_free(e);
-        return r;
-    }
-    *ret_eval = e;
-    return 0;
+    return compute(r, e, ret_eval, ret, err);
 }
