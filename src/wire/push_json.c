@@ -187,16 +187,24 @@ static int read_line(struct decoder *d, struct str_view *ret)
     return 0;
 }
 
+/* Nothing is said of it yet: what comes without a time is as old as can be. */
+static int add_entry(struct decoder *d, struct push_entry **ret)
+{
+    int r = push_add_entry(d->b, ret);
+    if (r == 0)
+        (*ret)->e = (struct entry){PUSH_TS_TOO_OLD, SV_EMPTY, SV_EMPTY};
+    return r;
+}
+
 /* ["<ns>", "line", {metadata}, ignored...] */
 static int read_value(struct decoder *d)
 {
     if (take_null(d))
         return 0;
     struct push_entry *e;
-    int r = push_add_entry(d->b, &e);
+    int r = add_entry(d, &e);
     if (r < 0)
         return r;
-    e->e = (struct entry){PUSH_TS_TOO_OLD, SV_EMPTY, SV_EMPTY};
     bool more = true;
     if (!json_take(&d->in, '['))
         return wrong(d, "entry is not an array");
@@ -236,11 +244,8 @@ static int read_old_entry(struct decoder *d)
     if (take_null(d))
         return 0;
     struct push_entry *e;
-    int r = push_add_entry(d->b, &e);
-    if (r < 0)
-        return r;
-    e->e = (struct entry){PUSH_TS_TOO_OLD, SV_EMPTY, SV_EMPTY};
-    return each_member(d, "entry is not an object", read_old_member);
+    int r = add_entry(d, &e);
+    return r < 0 ? r : each_member(d, "entry is not an object", read_old_member);
 }
 
 /* --- streams ---------------------------------------------------------------------------- */
