@@ -32,6 +32,15 @@ static inline size_t utf8_decode(struct str_view s, uint32_t *ret)
     return n;
 }
 
+/* Takes the first code point off a text that is not empty; a byte that begins none is U+FFFD. */
+static inline uint32_t utf8_next(struct str_view *s)
+{
+    uint32_t c = UTF8_REPLACEMENT;
+    size_t n = utf8_decode(*s, &c);
+    *s = sv_from(*s, n ? n : 1);
+    return c;
+}
+
 /* Writes at most UTF8_MAX_BYTES; what is not a code point becomes U+FFFD.  Returns the length. */
 static inline size_t utf8_encode(uint32_t c, char *out)
 {

@@ -4,8 +4,8 @@
 
 const struct tfunc *tfunc_find(struct str_view name)
 {
-    const struct tfunc *const TABLES[] = {TFUNC_CORE, TFUNC_TEXT, TFUNC_ENCODE, TFUNC_MATH,
-                                          TFUNC_TIME};
+    const struct tfunc *const TABLES[] = {TFUNC_CORE,   TFUNC_TEXT, TFUNC_TRIM,
+                                          TFUNC_ENCODE, TFUNC_MATH, TFUNC_TIME};
     for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++)
         for (const struct tfunc *f = TABLES[i]; f->name; f++)
             if (sv_eq(sv_of(f->name), name))
@@ -23,7 +23,7 @@ static bool is_of(const struct tfunc *f, const struct tfunc *table)
 
 bool tfunc_reads_text(const struct tfunc *f)
 {
-    return is_of(f, TFUNC_TEXT) || is_of(f, TFUNC_ENCODE);
+    return is_of(f, TFUNC_TEXT) || is_of(f, TFUNC_TRIM) || is_of(f, TFUNC_ENCODE);
 }
 
 int tfunc_text_result(struct tcall *c, struct buf *text, struct tvalue *ret)

@@ -29,7 +29,7 @@ const struct tfunc *tfunc_find(struct str_view name);
 /* Whether it goes through the whole of its strings. */
 bool tfunc_reads_text(const struct tfunc *f);
 
-extern const struct tfunc TFUNC_TEXT[], TFUNC_ENCODE[], TFUNC_MATH[], TFUNC_TIME[],
+extern const struct tfunc TFUNC_TEXT[], TFUNC_TRIM[], TFUNC_ENCODE[], TFUNC_MATH[], TFUNC_TIME[],
     TFUNC_CORE[]; /* name NULL ends */
 
 /* A function's end: the text becomes the result, unless it is too long; it is freed either way. */

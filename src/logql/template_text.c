@@ -2,7 +2,6 @@
 /* Text functions.  Bytes where Go counts bytes, runes where it counts runes. */
 #include <locale.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <wctype.h>
 
 #include "base/utf8.h"
@@ -38,22 +37,11 @@ static bool is_letter_or_digit(uint32_t c)
     return !utf8_locale || !iswspace_l((wint_t)c, utf8_locale);
 }
 
-/* Next rune; an invalid byte is U+FFFD of one byte. */
-static uint32_t next_rune(struct str_view *s)
-{
-    uint32_t c = UTF8_REPLACEMENT;
-    size_t n = utf8_decode(*s, &c);
-    if (n == 0)
-        c = UTF8_REPLACEMENT;
-    *s = sv_from(*s, n ? n : 1);
-    return c;
-}
-
 static int map_case(struct tcall *c, struct str_view s, bool upper, struct tvalue *ret)
 {
     struct buf text = BUF_INIT;
     while (s.len)
-        utf8_put(&text, change_case(next_rune(&s), upper));
+        utf8_put(&text, change_case(utf8_next(&s), upper));
     return tfunc_text_result(c, &text, ret);
 }
 
@@ -72,157 +60,11 @@ static int fn_title(struct tcall *c, const struct tvalue *args, size_t n, struct
     struct buf text = BUF_INIT;
     struct str_view s = args[0].s;
     for (bool starts = true; s.len;) {
-        uint32_t r = next_rune(&s);
+        uint32_t r = utf8_next(&s);
         utf8_put(&text, starts ? change_case(r, true) : r);
         starts = !is_letter_or_digit(r);
     }
     return tfunc_text_result(c, &text, ret);
-}
-
-/* --- trimming --- */
-
-/* Runes to be cut off: ASCII as bits, the others sorted. */
-struct cutset {
-    uint64_t ascii[2];
-    uint32_t *others;
-    size_t n_others;
-};
-
-static int by_rune(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static struct cutset cutset_of(struct arena *a, struct str_view set)
-{
-    struct cutset c = {{0, 0}, NULL, 0};
-    for (struct str_view rest = set; rest.len;) {
-        uint32_t r = next_rune(&rest);
-        if (r < 128) {
-            c.ascii[r / 64] |= UINT64_C(1) << r % 64;
-            continue;
-        }
-        if (!c.others)
-            c.others = ARENA_ARRAY(a, uint32_t, set.len);
-        c.others[c.n_others++] = r;
-    }
-    if (c.n_others)
-        qsort(c.others, c.n_others, sizeof *c.others, by_rune);
-    return c;
-}
-
-static bool in_set(uint32_t r, const struct cutset *c)
-{
-    if (r < 128)
-        return c->ascii[r / 64] >> r % 64 & 1;
-    return c->n_others && bsearch(&r, c->others, c->n_others, sizeof r, by_rune);
-}
-
-static bool is_space_rune(uint32_t c, const struct cutset *unused)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-           c == 0x205f || c == 0x3000;
-}
-
-enum trim_side { TRIM_LEFT = 1, TRIM_RIGHT = 2, TRIM_BOTH = 3 };
-
-static struct str_view trim(struct str_view s, enum trim_side sides,
-                            bool (*drop)(uint32_t c, const struct cutset *set),
-                            const struct cutset *set)
-{
-    while ((sides & TRIM_LEFT) && s.len) {
-        struct str_view after = s;
-        if (!drop(next_rune(&after), set))
-            break;
-        s = after;
-    }
-    while ((sides & TRIM_RIGHT) && s.len) {
-        size_t at = s.len - 1;
-        while (at && s.len - at < UTF8_MAX_BYTES && (s.p[at] & 0xc0) == 0x80)
-            at--;
-        struct str_view last = sv_from(s, at);
-        uint32_t c = next_rune(&last);
-        if (last.len) { /* not one whole rune: an invalid last byte */
-            c = UTF8_REPLACEMENT;
-            at = s.len - 1;
-        }
-        if (!drop(c, set))
-            break;
-        s.len = at;
-    }
-    return s;
-}
-
-static int fn_trim_space(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    *ret = tv_string(trim(args[0].s, TRIM_BOTH, is_space_rune, NULL));
-    return 0;
-}
-
-static int fn_trim_all(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct cutset set = cutset_of(c->arena, args[0].s);
-    *ret = tv_string(trim(args[1].s, TRIM_BOTH, in_set, &set));
-    return 0;
-}
-
-static int fn_trim(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct cutset set = cutset_of(c->arena, args[1].s);
-    *ret = tv_string(trim(args[0].s, TRIM_BOTH, in_set, &set));
-    return 0;
-}
-
-static int fn_trim_left(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct cutset set = cutset_of(c->arena, args[1].s);
-    *ret = tv_string(trim(args[0].s, TRIM_LEFT, in_set, &set));
-    return 0;
-}
-
-static int fn_trim_right(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    struct cutset set = cutset_of(c->arena, args[1].s);
-    *ret = tv_string(trim(args[0].s, TRIM_RIGHT, in_set, &set));
-    return 0;
-}
-
-static struct tvalue without_prefix(struct str_view s, struct str_view prefix)
-{
-    return tv_string(sv_starts_with(s, prefix) ? sv_from(s, prefix.len) : s);
-}
-
-static struct tvalue without_suffix(struct str_view s, struct str_view suffix)
-{
-    return tv_string(sv_ends_with(s, suffix) ? sv_sub(s, 0, s.len - suffix.len) : s);
-}
-
-static int fn_trim_prefix(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    *ret = without_prefix(args[1].s, args[0].s);
-    return 0;
-}
-
-static int fn_trim_suffix(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
-{
-    *ret = without_suffix(args[1].s, args[0].s);
-    return 0;
-}
-
-static int fn_legacy_trim_prefix(struct tcall *c, const struct tvalue *args, size_t n,
-                                 struct tvalue *ret)
-{
-    *ret = without_prefix(args[0].s, args[1].s);
-    return 0;
-}
-
-static int fn_legacy_trim_suffix(struct tcall *c, const struct tvalue *args, size_t n,
-                                 struct tvalue *ret)
-{
-    *ret = without_suffix(args[0].s, args[1].s);
-    return 0;
 }
 
 /* --- replacing, cutting, padding --- */
@@ -248,7 +90,7 @@ static int replace(struct tcall *c, struct str_view s, struct str_view old, stru
             if (s.len == 0)
                 break;
             struct str_view before = s;
-            next_rune(&s);
+            utf8_next(&s);
             buf_put(&text, sv_sub(before, 0, before.len - s.len));
         }
     }
@@ -343,7 +185,7 @@ static size_t count_runes(struct str_view s)
 {
     size_t n = 0;
     while (s.len) {
-        next_rune(&s);
+        utf8_next(&s);
         n++;
     }
     return n;
@@ -352,12 +194,8 @@ static size_t count_runes(struct str_view s)
 /* A cut goes by runes: what is none becomes U+FFFD. */
 static void put_runes(struct buf *out, struct str_view s)
 {
-    while (s.len) {
-        uint32_t c = UTF8_REPLACEMENT;
-        size_t n = utf8_decode(s, &c);
-        utf8_put(out, c);
-        s = sv_from(s, n ? n : 1);
-    }
+    while (s.len)
+        utf8_put(out, utf8_next(&s));
 }
 
 /* To `width` runes: padded with blanks, or cut; keep_head says which end stays. */
@@ -375,7 +213,7 @@ static int align(struct tcall *c, int64_t width, struct str_view s, bool keep_he
     if ((uint64_t)width < n) {
         struct str_view rest = s;
         for (size_t i = 0; i < (keep_head ? (size_t)width : n - (size_t)width); i++)
-            next_rune(&rest);
+            utf8_next(&rest);
         put_runes(&text, keep_head ? sv_sub(s, 0, s.len - rest.len) : rest);
         return tfunc_text_result(c, &text, ret);
     }
@@ -466,16 +304,6 @@ const struct tfunc TFUNC_TEXT[] = {
     {"upper", "s", false, fn_upper},
     {"ToUpper", "s", false, fn_upper},
     {"title", "s", false, fn_title},
-    {"trim", "s", false, fn_trim_space},
-    {"TrimSpace", "s", false, fn_trim_space},
-    {"trimAll", "ss", false, fn_trim_all},
-    {"Trim", "ss", false, fn_trim},
-    {"TrimLeft", "ss", false, fn_trim_left},
-    {"TrimRight", "ss", false, fn_trim_right},
-    {"trimPrefix", "ss", false, fn_trim_prefix},
-    {"trimSuffix", "ss", false, fn_trim_suffix},
-    {"TrimPrefix", "ss", false, fn_legacy_trim_prefix},
-    {"TrimSuffix", "ss", false, fn_legacy_trim_suffix},
     {"replace", "sss", false, fn_replace},
     {"Replace", "sssi", false, fn_legacy_replace},
     {"trunc", "is", false, fn_trunc},

@@ -149,6 +149,17 @@ static void test_what_is_not_utf8_is_refused(void **state)
     }
 }
 
+static void test_code_points_are_taken_one_by_one_over_bytes_that_are_none(void **state)
+{
+    const uint32_t want[] = {'a', UTF8_REPLACEMENT, UTF8_REPLACEMENT, 0xe9, 0x1f600, 'z'};
+    struct str_view rest = SV("a\xe2\x82\xc3\xa9\xf0\x9f\x98\x80z");
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_true(rest.len > 0);
+        assert_int_equal(utf8_next(&rest), want[i]);
+    }
+    assert_int_equal(rest.len, 0);
+}
+
 /* --- numbers --- */
 
 static void assert_float_text(double v, const char *want)
@@ -417,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_whole_numbers_are_read_to_their_last_bit),
         cmocka_unit_test(test_every_code_point_survives_utf8),
         cmocka_unit_test(test_what_is_not_utf8_is_refused),
+        cmocka_unit_test(test_code_points_are_taken_one_by_one_over_bytes_that_are_none),
         cmocka_unit_test(test_floats_are_written_as_loki_writes_them),
         cmocka_unit_test(test_floats_read_back_and_none_is_shorter),
         cmocka_unit_test(test_integers_are_written_as_printf_does),
