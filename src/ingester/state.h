@@ -128,7 +128,7 @@ uint32_t check_stream_locked(struct ingester *in, struct push_batch *batch,
 /* --- spill.c --- */
 void spill_thread_run(void *ctx);
 
-/* --- flush.c --- */
+/* --- flush.c (its merges: flush_impl.h) --- */
 void flush_thread_run(void *ctx);
 void flush_request(struct ingester *in, void (*done)(void *ctx, int result, const struct err *err),
                    void *ctx);
