@@ -320,7 +320,6 @@ static void test_byte_literals(void **state)
     for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++)
         for (size_t k = 0; UNITS[i].units[k]; k++) {
             CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-            CLEANUP(buf_deinit) struct buf one = BUF_INIT, bytes = BUF_INIT;
             struct err err = ERR_INIT;
             const struct logql_expr *e, *plain;
             const char *unit = UNITS[i].units[k];
