@@ -9,6 +9,7 @@
 #include "ingester/state.h"
 #include "ingester/wal_record.h"
 #include "store/catalog.h"
+#include "store/index.h"
 #include "wire/push.h"
 
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");
@@ -18,12 +19,27 @@ COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
 
 /* --- segments ---------------------------------------------------------------------------- */
 
+/* Tables are durable before the catalog names a segment, so none is missing but by another hand. */
+static int check_tables(struct ingester *in, const struct segment_info *info, struct err *err)
+{
+    for (size_t i = 0; i < info->n_periods; i++)
+        if (!index_has_table(in->deps.index, &info->periods[i]))
+            return err_set(err, ERR_CORRUPT,
+                           "the index has no table '%lld-%lld', in which the rows of segment "
+                           "'%.*s' must be: run `halogi rebuild-index` with the same flags",
+                           (long long)info->periods[i].start_ns,
+                           (long long)info->periods[i].length_ns, SV_ARG(info->key));
+    return 0;
+}
+
 static int load_segments(struct ingester *in, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
     struct segment_info *infos = NULL;
     size_t n = 0;
     int r = catalog_load(in->deps.catalog, &arena, &infos, &n, err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = check_tables(in, &infos[i], err);
     if (r < 0)
         return r;
     in->startup = mem_alloc(n * sizeof(struct live_segment *));

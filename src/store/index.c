@@ -40,6 +40,7 @@ struct index {
     struct slot **slots; /* guarded by mu; ascending by start, then length */
     size_t n_slots, cap_slots;
     uint64_t uses;
+    bool names_unsynced; /* a table was made, or half made, and its name may not be durable */
 };
 
 static void path_of(const struct index *ix, int64_t start_ns, int64_t length_ns, struct buf *ret)
@@ -254,6 +255,14 @@ int index_open(struct index **ret, const char *folder, const struct index_conf *
     return 0;
 }
 
+bool index_has_table(struct index *ix, const struct segment_period *period)
+{
+    bool found;
+    MUTEX_GUARD(&ix->mu);
+    slot_place_locked(ix, period->start_ns, period->length_ns, &found);
+    return found;
+}
+
 void index_close(struct index *ix)
 {
     if (!ix)
@@ -285,16 +294,39 @@ static void forget_absent_locked(struct index *ix, struct slot *s)
     free(s);
 }
 
+static int sync_names_locked(struct index *ix, struct err *err)
+{
+    int r = ix->names_unsynced ? file_fsync_dir(ix->folder, err) : 0;
+    if (r == 0)
+        ix->names_unsynced = false;
+    return r;
+}
+
+/* The table of a period, made where there is none, in use.  Its name is durable before a row is
+ * written, also where an earlier try made the table and could not sync the name. */
+static int use_for_writing_locked(struct index *ix, int64_t start_ns, int64_t length_ns,
+                                  struct slot **ret, struct err *err)
+{
+    int r = sync_names_locked(ix, err);
+    if (r < 0)
+        return r;
+    *ret = slot_add_locked(ix, start_ns, length_ns);
+    r = use_slot_locked(ix, *ret, err);
+    if (r < 0) {
+        ix->names_unsynced = true;
+        forget_absent_locked(ix, *ret);
+    }
+    return r;
+}
+
 static int add_period(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n, struct err *err)
 {
     if (parts->period_length_ns <= 0)
         return err_set(err, ERR_INVALID, "a period of %lld ns", (long long)parts->period_length_ns);
+    struct slot *s;
     mutex_lock(&ix->mu);
-    struct slot *s = slot_add_locked(ix, parts->period_start_ns, parts->period_length_ns);
-    int r = use_slot_locked(ix, s, err);
-    if (r < 0)
-        forget_absent_locked(ix, s);
+    int r = use_for_writing_locked(ix, parts->period_start_ns, parts->period_length_ns, &s, err);
     mutex_unlock(&ix->mu);
     if (r < 0)
         return r;

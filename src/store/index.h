@@ -30,6 +30,8 @@ struct index_conf {
 int index_open(struct index **ret, const char *folder, const struct index_conf *conf,
                struct err *err);
 void index_close(struct index *ix);
+/* A segment in the catalog whose table is not here would silently not be read. */
+bool index_has_table(struct index *ix, const struct segment_period *period);
 
 /* --- writing ---------------------------------------------------------------------------- */
 

@@ -220,3 +220,17 @@ def test_an_interrupted_rebuild_leaves_the_old_index_in_use():
         assert not (data_of(server) / "catalog.rebuilding").exists()
         server.start()
         assert everything(server) == before
+
+
+def test_a_start_without_a_table_of_the_index_says_which_and_what_helps():
+    with filled(True) as server:
+        before = everything(server)
+        server.kill()
+        table, = (data_of(server) / "index").iterdir()
+        table.rename(server.folder / "aside")
+        server.start(wait=False)
+        assert server.process.wait(10) == 1
+        assert f"the index has no table '{table.name}'" in server.tail() and "rebuild-index" in server.tail()
+        rebuild(server)
+        server.start()
+        assert everything(server) == before

@@ -834,6 +834,48 @@ static struct file_fault fail_nth(void *ctx, enum file_op op, const char *path, 
     return (struct file_fault){.errnum = (*left)-- == 0 ? EIO : 0};
 }
 
+/* Fails the nth call, and watches whether the name of a table that was renamed is synced since. */
+struct name_watch {
+    int left;
+    bool is_open;
+};
+
+static struct file_fault watch_names(void *ctx, enum file_op op, const char *path, int fd)
+{
+    struct name_watch *w = ctx;
+    bool fails = w->left-- == 0;
+    if (!fails && op == FILE_OP_RENAME)
+        w->is_open = true;
+    if (!fails && op == FILE_OP_SYNC_DIR && sv_ends_with(sv_of(path), SV("/index")))
+        w->is_open = false;
+    return (struct file_fault){.errnum = fails ? EIO : 0};
+}
+
+/* A catalog may name its rows then: power loss must not take the table. */
+static void test_rows_are_durable_only_in_a_table_whose_name_is(void **state)
+{
+    for (int nth = 0;; nth++) {
+        struct simple x;
+        simple_init(&x, *state, 3);
+        struct name_watch w = {.left = nth};
+        file_fault_set(watch_names, &w);
+        int r = simple_add(&x, NULL);
+        assert_true(r < 0 || !w.is_open);
+        bool met = w.left < 0;
+        w.left = -1;
+        assert_int_equal(simple_add(&x, NULL), 0);
+        assert_false(w.is_open);
+        file_fault_set(NULL, NULL);
+        assert_int_equal(simple_count(&x, NULL, 0), 3);
+        assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+        simple_deinit(&x);
+        if (!met) {
+            assert_true(nth > 4);
+            break;
+        }
+    }
+}
+
 /* A period is dropped or not, and dropping it again ends well. */
 static void test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone(void **state)
 {
@@ -925,6 +967,7 @@ int main(void)
         FOLDER_TEST(test_parts_that_cannot_be_right_are_refused_and_leave_nothing),
         FOLDER_TEST(test_an_answer_over_its_budget_is_an_error),
         FOLDER_TEST(test_what_a_crash_left_of_a_table_is_removed),
+        FOLDER_TEST(test_rows_are_durable_only_in_a_table_whose_name_is),
         FOLDER_TEST(test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone),
         FOLDER_TEST(test_rows_are_removed_from_the_named_tables_alone),
         FOLDER_TEST(test_readers_see_a_part_whole_or_not_while_it_comes_and_goes),
