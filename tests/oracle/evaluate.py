@@ -6,7 +6,7 @@ import bisect
 import math
 import operator
 
-from pipeline import COMPARE, ERROR, Line, duration, filter_names, label_filter, matches, needs, number, run, rx, size
+from pipeline import COMPARE, ERROR, Line, duration, filter_names, label_filter, matches, names_said, needs, number, run, rx, size
 
 NS = 1_000_000_000
 TIME = operator.itemgetter(0)
@@ -104,6 +104,11 @@ def needed_names(agg, outer):
     return None
 
 
+def summed_by(op, outer):
+    """The names of a sum's by (..) right above: there an unwrapped label stays one."""
+    return outer[3][1] if outer and outer[1] == "sum" and op in SUMMED and outer[3] and outer[3][0] == "by" else ()
+
+
 def samples(data, agg, outer):
     """{series key: [(ts, value, fatal)]}"""
     _, op, _, matchers, stages, unwrapped, post, _, _, group = agg
@@ -113,7 +118,7 @@ def samples(data, agg, outer):
         for tree in post:
             last |= filter_names(tree)
     need = needs(stages, last) if last is not None else None
-    all_needed = last | set().union(*(n or set() for n in need)) if need else set()
+    all_needed = last | set().union(*map(names_said, stages)) if last is not None else set()
     out = {}
     for x in survivors(data, matchers, stages, need):
         value = 1.0
@@ -125,7 +130,7 @@ def samples(data, agg, outer):
                 continue
         harmless = need is not None and ERROR in all_needed and x.error in PARSER_ERRORS
         labels = {k: v for k, v in x.labels().items() if k != ERROR or harmless}
-        if unwrapped and not (group and group[0] == "by"):
+        if unwrapped and not (group and group[0] == "by") and unwrapped[0] not in summed_by(op, outer):
             labels.pop(unwrapped[0], None)
         labels = grouped(labels, group)
         out.setdefault(key_of(labels), []).append((x.ts, value, bool(x.error) and not harmless))

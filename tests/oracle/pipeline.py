@@ -671,11 +671,14 @@ def filter_names(tree):
     return filter_names(tree[1]) | filter_names(tree[2]) if tree[0] in ("and", "or") else {tree[1]}
 
 
+FIELD = re.compile(r"(?<![\w)\"])\.(\w+)")
+
+
 def template_names(source):
     """None when it may read any."""
     if re.search(r"\{\{[^}]*(?<![\w)])\.(?!\w)|\$(?!\w)(?!\.\w)|range|with", source):
         return None
-    return set(re.findall(r"(?<![\w)\"])\.(\w+)", source))
+    return set(FIELD.findall(source))
 
 
 def stage_names(stage):
@@ -694,6 +697,15 @@ def stage_names(stage):
     if stage[0] in ("drop", "keep"):
         return {n for n, _, _ in stage[1]}
     return set()
+
+
+def names_said(stage):
+    """The names that stand in it; it may read more."""
+    if stage[0] == "line_format":
+        return set(FIELD.findall(stage[1]))
+    if stage[0] == "label_format":
+        return set().union(*(FIELD.findall(source) if kind == "template" else {source} for _, kind, source in stage[1]))
+    return stage_names(stage)
 
 
 def needs(stages, last):
