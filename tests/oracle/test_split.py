@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Equal questions, equal bytes: whatever split_queries_by_interval says, however many workers there
 are, wherever the entries lie and with filters off.  ORACLE_SPLIT_SEEDS says how many questions (default
-500); the first server is the measure of the others."""
+200); the first server is the measure of the others."""
 import contextlib
 import os
 
@@ -10,7 +10,7 @@ import pytest
 import test_oracle as oracle
 from halogi import Server, merged
 
-SEEDS = int(os.environ.get("ORACLE_SPLIT_SEEDS", "500"))
+SEEDS = int(os.environ.get("ORACLE_SPLIT_SEEDS", "200"))
 FIRST = 7_000_000  # seeds that the oracle does not ask
 SHOWN = 5
 

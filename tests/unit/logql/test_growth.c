@@ -16,7 +16,7 @@
 #include "logql/parse.h"
 #include "logql/print.h"
 
-enum { SMALLEST = 16384, DOUBLINGS = 3, RUNS = 5, TRIES = 3 };
+enum { SMALLEST = 16384, DOUBLINGS = 3, RUNS = 3, TRIES = 3 };
 #define MOST_GROWTH 2.6
 #define NOTHING_S 0.0003 /* below this the clock and the caches decide */
 
