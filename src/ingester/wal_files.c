@@ -145,19 +145,21 @@ int wal_files_take(struct wal_files *fs, uint64_t epoch, uint32_t *ret_number, i
     int fd = file_open(path, FILE_CREATE, err);
     uint64_t bytes = 0;
     int r = fd < 0 ? fd : file_size(fd, &bytes, err);
-    if (r >= 0 && bytes < fs->file_bytes) {
-        r = fill(fd, bytes, fs->file_bytes, err);
+    /* A new name may be that of a file which an earlier try made, could not sync and not remove. */
+    bool is_new = at == SIZE_MAX;
+    if (r >= 0 && (is_new || bytes < fs->file_bytes)) {
+        r = fill(fd, is_new ? 0 : bytes, fs->file_bytes, err);
         if (r == 0)
             r = file_fsync_dir(fs->folder, err);
         bytes = fs->file_bytes;
     }
     if (r < 0) {
         file_close(fd);
-        if (at == SIZE_MAX && fd >= 0)
+        if (is_new && fd >= 0)
             file_unlink(path, NULL); /* half a file helps nobody, least of all a full disk */
         return err_context(err, r, "WAL file");
     }
-    if (at == SIZE_MAX) {
+    if (is_new) {
         add(fs, fs->next_number);
         at = fs->n - 1;
     }
