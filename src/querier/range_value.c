@@ -88,7 +88,7 @@ static uint64_t spare_bytes(const struct range_leaf *l)
     for (size_t i = 0; i < l->n_series; i++)
         if (l->windows[i].is_ranked && l->windows[i].n > most)
             most = l->windows[i].n;
-    return 2 * most * sizeof(struct ranked_key);
+    return KEYED_SORT_BYTES(most);
 }
 
 static int begin_windows(struct range_leaf *l, uint64_t state_bytes, struct err *err)
@@ -99,7 +99,7 @@ static int begin_windows(struct range_leaf *l, uint64_t state_bytes, struct err 
         return r;
     l->charged_eval_bytes += state_bytes;
     l->window_state = mem_zalloc(state_bytes, 1);
-    struct ranked_key *keys = mem_alloc(spare);
+    struct keyed *keys = mem_alloc(spare / 2);
     char *at = l->window_state;
     for (size_t i = 0; i < l->n_series; i++) {
         struct window *w = &l->windows[i];

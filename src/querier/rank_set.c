@@ -8,59 +8,6 @@
 
 enum { WORD_BITS = 64, BLOCK_WORDS = 8, GROUP_BLOCKS = 64 };
 enum { BLOCK_RANKS = WORD_BITS * BLOCK_WORDS, GROUP_RANKS = BLOCK_RANKS * GROUP_BLOCKS };
-enum { KEY_BYTES = 8, BYTE_VALUES = 256, FEW = 48 };
-
-/* ---- sorting ---- */
-
-static void sort_few(struct ranked_key *v, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        struct ranked_key x = v[i];
-        size_t at = i;
-        for (; at > 0 && v[at - 1].key > x.key; at--)
-            v[at] = v[at - 1];
-        v[at] = x;
-    }
-}
-
-/* Moves by one byte of the key, those with the same byte keeping their order. */
-static void sort_by_byte(const struct ranked_key *from, size_t n, unsigned byte, uint32_t *count,
-                         struct ranked_key *to)
-{
-    uint32_t at = 0;
-    for (size_t i = 0; i < BYTE_VALUES; i++) {
-        uint32_t here = count[i];
-        count[i] = at;
-        at += here;
-    }
-    for (size_t i = 0; i < n; i++)
-        to[count[from[i].key >> (8 * byte) & 0xff]++] = from[i];
-}
-
-/* Sorts v by way of v[n .. 2n), byte by byte from the lowest; returns where the result lies. */
-static struct ranked_key *sort_keys(struct ranked_key *v, size_t n)
-{
-    if (n <= FEW) {
-        sort_few(v, n);
-        return v;
-    }
-    uint32_t count[KEY_BYTES][BYTE_VALUES] = {0};
-    for (size_t i = 0; i < n; i++)
-        for (unsigned b = 0; b < KEY_BYTES; b++)
-            count[b][v[i].key >> (8 * b) & 0xff]++;
-    struct ranked_key *from = v, *to = v + n;
-    for (unsigned b = 0; b < KEY_BYTES; b++) {
-        if (count[b][v[0].key >> (8 * b) & 0xff] == n)
-            continue; /* all alike */
-        sort_by_byte(from, n, b, count[b], to);
-        struct ranked_key *t = from;
-        from = to;
-        to = t;
-    }
-    return from;
-}
-
-/* ---- the set ---- */
 
 static size_t blocks_of(size_t n)
 {
@@ -80,7 +27,7 @@ size_t rank_set_bytes(size_t n)
 }
 
 void rank_set_init(struct rank_set *s, struct sample *v, size_t n, void *memory,
-                   struct ranked_key *spare)
+                   struct keyed *spare)
 {
     assert(n <= RANK_SET_MAX);
     uint64_t *bits = memory;
@@ -91,11 +38,11 @@ void rank_set_init(struct rank_set *s, struct sample *v, size_t n, void *memory,
                            .in_block = after + n,
                            .in_group = after + n + blocks_of(n)};
     for (size_t i = 0; i < n; i++)
-        spare[i] = (struct ranked_key){value_key(v[i].value), (uint32_t)i};
-    const struct ranked_key *sorted = sort_keys(spare, n);
+        spare[i] = (struct keyed){value_key(v[i].value), i};
+    keyed_sort(spare, n);
     for (size_t rank = 0; rank < n; rank++) {
-        s->by_value[rank] = sorted[rank].sample;
-        v[sorted[rank].sample].mark = rank;
+        s->by_value[rank] = (uint32_t)spare[rank].number;
+        v[spare[rank].number].mark = rank;
     }
 }
 

@@ -6,6 +6,7 @@
  * 64 blocks and 8 words.
  * The rank of a sample is its `mark`.  Threads: one at a time. */
 #pragma once
+#include "base/keyed.h"
 #include "querier/sample.h"
 
 struct rank_set {
@@ -16,15 +17,11 @@ struct rank_set {
 };
 /* At most so many samples: 96 GiB of them. */
 #define RANK_SET_MAX UINT32_MAX
-struct ranked_key {
-    uint64_t key;
-    uint32_t sample;
-};
 size_t rank_set_bytes(size_t n);
 /* Writes the ranks into v[].mark.  memory: rank_set_bytes(n) zero bytes, 8-byte aligned, which
- * outlive the set; spare: 2 n keys. */
+ * outlive the set; spare: n keys, and sorting takes as much again for the time of the call. */
 void rank_set_init(struct rank_set *s, struct sample *v, size_t n, void *memory,
-                   struct ranked_key *spare);
+                   struct keyed *spare);
 void rank_set_put(struct rank_set *s, size_t sample);
 void rank_set_take(struct rank_set *s, size_t sample); /* one that is in */
 /* k counts from 0 and is below the number of samples in the set. */

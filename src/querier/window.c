@@ -48,8 +48,7 @@ void window_init(struct window *w, const struct window_kind *k, struct sample *v
     w->state_bytes = digits * sizeof *w->sum.digit;
 }
 
-void window_begin(struct window *w, const struct window_kind *k, void *state,
-                  struct ranked_key *spare)
+void window_begin(struct window *w, const struct window_kind *k, void *state, struct keyed *spare)
 {
     if (w->is_ranked)
         rank_set_init(&w->ranks, w->v, w->n, state, spare);

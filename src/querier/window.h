@@ -37,9 +37,8 @@ struct window {
 };
 /* A window before the first sample; says what state it needs. */
 void window_init(struct window *w, const struct window_kind *k, struct sample *v, size_t n);
-/* state: state_bytes zeros, 8-byte aligned, which outlive it.  spare: 2 n keys, where is_ranked. */
-void window_begin(struct window *w, const struct window_kind *k, void *state,
-                  struct ranked_key *spare);
+/* state: state_bytes zeros, 8-byte aligned, which outlive it.  spare: n keys, where is_ranked. */
+void window_begin(struct window *w, const struct window_kind *k, void *state, struct keyed *spare);
 /* To (start_ns, end_ns], neither going back; false when no sample is in it. */
 bool window_move(struct window *w, const struct window_kind *k, int64_t start_ns, int64_t end_ns);
 /* Of the window that it was moved to and that holds a sample. */
