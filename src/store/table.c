@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { FORMAT_VERSION = 1, PLAIN_TEXT_BYTES = 400, CUT_TEXT_BYTES = 392, TENANT_BYTES = 12 };
+enum { FORMAT_VERSION = 2, PLAIN_TEXT_BYTES = 400, CUT_TEXT_BYTES = 392, TENANT_BYTES = 12 };
 _Static_assert(CUT_TEXT_BYTES + 8 + 1 == TABLE_TEXT_KEY_BYTES, "a cut key has a length of its own");
 _Static_assert(4 + 4 + 1 + TABLE_TEXT_KEY_BYTES + 2 <= KV_MAX_KEY_BYTES,
                "postings have the longest");
@@ -50,7 +50,9 @@ static int check_format(struct table *t, struct err *err)
     if (r >= 0 && v.len != 4)
         r = err_set(err, ERR_CORRUPT, "table without a format version");
     else if (r >= 0 && ld_le32(v.p) != FORMAT_VERSION)
-        r = err_set(err, ERR_UNSUPPORTED, "table of format version %u, this build knows %d",
+        r = err_set(err, ERR_UNSUPPORTED,
+                    "table of format version %u, this build knows %d: run `halogi "
+                    "rebuild-index`",
                     ld_le32(v.p), FORMAT_VERSION);
     kv_read_end(&txn);
     return r < 0 ? r : 0;
