@@ -78,8 +78,12 @@ static int sync_parent(const char *path, struct err *err)
 static int make_dir(const char *path, struct err *err)
 {
     if (!file_faulted(FILE_OP_MKDIR, path, -1)) {
-        if (mkdir(path, 0750) == 0)
-            return sync_parent(path, err);
+        if (mkdir(path, 0750) == 0) {
+            int r = sync_parent(path, err);
+            if (r < 0)
+                rmdir(path); /* found there, it would pass for durable */
+            return r;
+        }
         struct stat st;
         if (errno == EEXIST && stat(path, &st) == 0) {
             /* Who made it may have been killed before its sync. */
