@@ -351,6 +351,39 @@ static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **st
     }
 }
 
+/* The sync of a new file's zeros fails, and so does every removal. */
+struct half_made {
+    bool failed;
+    unsigned n_names_synced; /* since then */
+};
+
+static struct file_fault leave_half_made(void *ctx, enum file_op op, const char *path, int fd)
+{
+    struct half_made *h = ctx;
+    bool fails = op == FILE_OP_UNLINK || (op == FILE_OP_SYNC && !h->failed);
+    h->failed |= op == FILE_OP_SYNC;
+    h->n_names_synced += h->failed && op == FILE_OP_SYNC_DIR;
+    return (struct file_fault){.errnum = fails ? EIO : 0};
+}
+
+/* It is found at its full size, and power loss would take it with what was acknowledged. */
+static void test_a_half_made_file_is_not_taken_for_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    reopen(f);
+    struct half_made h = {0};
+    file_fault_set(leave_half_made, &h);
+    append(f, SV("maybe"));
+    assert_int_equal(wal_flush(f->wal, &err), -EIO);
+    assert_int_equal(h.n_names_synced, 0);
+    assert_int_equal(wal_repair(f->wal, &err), 0);
+    commit(f, "sure");
+    file_fault_set(NULL, NULL);
+    assert_in_range(h.n_names_synced, 1, 9);
+    assert_true(sv_ends_with(replay(f, 0), SV("sure|")));
+}
+
 static void test_a_file_of_another_installation_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -421,6 +454,7 @@ int main(void)
         T(test_a_policy_is_defined_once_per_file),
         T(test_a_failed_sync_stops_acknowledging_until_repair),
         T(test_a_full_disk_fails_the_push_and_a_later_repair_goes_on),
+        T(test_a_half_made_file_is_not_taken_for_durable),
         T(test_a_file_of_another_installation_is_refused),
         T(test_interval_and_none_also_keep_what_close_saw),
         T(test_waiters_run_once_each_in_order_under_load),
