@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "base/err.h"
 #include "cluster/peer.h"
 

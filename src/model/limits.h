@@ -7,7 +7,7 @@
  * Threads: read-only once finished; sources answer any thread. */
 #pragma once
 #include "base/arena.h"
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "base/err.h"
 #include "base/str_view.h"
 

@@ -4,7 +4,7 @@
  * query (blanks around it do not count), or with regex: true, found anywhere in it.
  * Pure. */
 #pragma once
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "querier/query_limits.h"
 
 bool query_is_blocked(const struct conf_node *rules, const struct asked_query *q);

@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 void query_control_deinit(struct query_control *c)
 {

@@ -8,7 +8,7 @@
  * querier's own, which may wait for chunk tasks in the pool.  The routes live as long as the
  * querier. */
 #pragma once
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "cluster/peer.h"
 #include "http/server.h"
 #include "model/limits.h"

@@ -3,7 +3,7 @@
  * parser takes is written to a text that gives the same value. */
 #include <assert.h>
 
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 enum { MAX_KEY_BYTES = 200, MAX_PRINT_BYTES = 4 << 20 };
 

@@ -1,25 +1,60 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fails when a file of src/<folder> includes a folder that its row in layers.txt does not name."""
+"""Holds the include arrows of tests/layers.txt: a file may include what its row names, a row may
+name only what it uses, and an arrow never goes up.
+
+A row is a folder, or a path below it down to one file without its ending (`query/env`); of a file's
+rows the longest counts.  Rows are in order: each may name only rows above it, so that the arrows
+cannot form a ring."""
 import pathlib
 import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
-rows = [line.split(":") for line in (root / "tests/layers.txt").read_text().splitlines()
-        if line.strip() and not line.startswith("#")]
-allowed = {name.strip(): {name.strip(), *names.split()} for name, names in rows}
-bad = []
-for path in sorted((root / "src").rglob("*.[ch]")):
-    folder = path.relative_to(root / "src").parts[0]
-    if folder.endswith((".c", ".h")):
-        continue  # level 5 knows everything
-    if folder not in allowed:
-        bad.append(f"{path}: folder '{folder}' has no row in tests/layers.txt")
+src = root / "src"
+rows, order, bad = {}, [], []
+for line in (root / "tests/layers.txt").read_text().splitlines():
+    if not line.strip() or line.startswith("#"):
+        continue
+    name, _, names = line.partition(":")
+    for other in names.split():
+        if other not in order:
+            bad.append(f"layers.txt: '{name}' names '{other}', which has no row above it")
+    rows[name.strip()] = set(names.split())
+    order.append(name.strip())
+
+
+def row_of(path):
+    """The longest row that the path begins with, by whole names."""
+    parts = path.removesuffix(".h").removesuffix(".c").split("/")
+    for n in range(len(parts), 0, -1):
+        if "/".join(parts[:n]) in rows:
+            return "/".join(parts[:n])
+    return None
+
+
+used, seen = {name: set() for name in rows}, set()
+for path in sorted(src.rglob("*.[ch]")):
+    own = row_of(path.relative_to(src).as_posix())
+    seen.add(own)
+    if own is None:
+        bad.append(f"{path}: no row in tests/layers.txt")
         continue
     for number, line in enumerate(path.read_text().splitlines(), 1):
-        include = re.match(r'\s*#\s*include\s+"([^"/]+)/', line)
-        if include and include.group(1) not in allowed[folder]:
-            bad.append(f"{path}:{number}: {folder} may not include {include.group(1)}")
-print("\n".join(bad) or f"{len(allowed)} folders keep to their arrows")
+        include = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+        if not include:
+            continue
+        if not (src / include.group(1)).exists():
+            bad.append(f"{path}:{number}: '{include.group(1)}' is no path below src")
+            continue
+        other = row_of(include.group(1))
+        used[own].add(other)
+        if other != own and other not in rows[own]:
+            bad.append(f"{path}:{number}: {own} may not include {other}")
+for name in rows:
+    bad += [f"layers.txt: '{name}' names '{other}' and does not include it"
+            for other in sorted(rows[name] - used[name])]
+    if name not in seen:
+        bad.append(f"layers.txt: '{name}' has no file")
+print("\n".join(bad) or f"{len(rows)} rows keep to their arrows")
 sys.exit(1 if bad else 0)

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 struct inner {
     bool on;

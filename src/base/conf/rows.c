@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows over a struct: set from text or a YAML node, show, walk a map. */
-#include "base/conf_table.h"
+#include "base/conf/table.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app_conf.h"
+#include "app/app_conf.h"
 
 #include <stdlib.h>
 #include <string.h>

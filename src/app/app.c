@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app.h"
+#include "app/app.h"
 
 #include <assert.h>
 #include <time.h>
 
+#include "app/data_folder.h"
+#include "app/runtime_config.h"
+#include "app/status_api.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/ledger.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "data_folder.h"
 #include "distributor/distributor.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
 #include "querier/querier.h"
-#include "runtime_config.h"
-#include "status_api.h"
 #include "store/catalog.h"
 #include "store/index.h"
 #include "store/object.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limits_json.h"
+#include "app/limits_json.h"
 
 static void put_string(struct buf *out, struct str_view v)
 {

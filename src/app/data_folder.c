@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "data_folder.h"
+#include "app/data_folder.h"
 
 #include <errno.h>
 

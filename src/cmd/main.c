@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app.h"
+#include "app/app.h"
+#include "app/malloc_policy.h"
+#include "app/notify.h"
+#include "app/status_api.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "malloc_policy.h"
-#include "notify.h"
-#include "rebuild_command.h"
-#include "status_api.h"
+#include "cmd/rebuild_index.h"
 
 extern char **environ;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A YAML map against a table of known paths: set, descend, ignore, or refuse with a hint. */
-#include "base/conf_table.h"
+#include "base/conf/table.h"
 
 #include <ctype.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 #include <stdatomic.h>
 
-#include "app_conf.h"
+#include "app/app_conf.h"
 #include "cluster/peer.h"
 #include "http/server.h"
 

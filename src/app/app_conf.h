@@ -2,7 +2,7 @@
 /* app_conf.h - every setting of the program: one struct per block, one table over all of them.
  * Threads: read-only once loaded. */
 #pragma once
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "distributor/distributor.h"
 #include "ingester/ingester.h"
 #include "model/limits.h"

@@ -3,7 +3,7 @@
  *   lock, wal/ (ingester.wal.dir), segments/, objects/ (common.chunks_directory), catalog/, index/
  * Threads: any. */
 #pragma once
-#include "app_conf.h"
+#include "app/app_conf.h"
 #include "base/bytes.h"
 #include "base/uuid.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rebuild_command.h"
+#include "cmd/rebuild_index.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "app/data_folder.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "data_folder.h"
 #include "store/object.h"
 #include "store/rebuild.h"
 

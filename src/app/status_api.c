@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "status_api.h"
+#include "app/status_api.h"
 
+#include "app/limits_json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "limits_json.h"
 #include "model/tenant.h"
 
 GAUGE_BY(build_info, "loki_build_info", "1, labelled with what was built", "version", "revision",

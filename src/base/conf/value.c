@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scalars of the configuration: text to value and back.  Nothing is guessed: a unit where none
  * belongs, or none where one belongs, is an error that shows the text. */
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 #include <ctype.h>
 #include <math.h>

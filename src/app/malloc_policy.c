@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "malloc_policy.h"
+#include "app/malloc_policy.h"
 
 #include <malloc.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime_config.h"
+#include "app/runtime_config.h"
 
-#include "base/conf.h"
+#include "base/conf/conf.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf_table.h - what conf*.c share: rows with their full paths, and the walk over a YAML map. */
+/* table.h - what conf*.c share: rows with their full paths, and the walk over a YAML map. */
 #pragma once
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 struct conf_entry {
     struct str_view path; /* "ingester.wal.dir" */

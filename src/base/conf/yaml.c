@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* YAML text -> struct conf_node, over libyaml's document.  libyaml shares aliased nodes; we expand
  * them, so the number of nodes made is bounded rather than the number read. */
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 #include <yaml.h>
 

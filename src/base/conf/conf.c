@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/conf.h"
+#include "base/conf/conf.h"
 
 #include <assert.h>
 #include <ctype.h>
 
-#include "base/conf_table.h"
+#include "base/conf/table.h"
 
 struct conf {
     const struct conf_section *sections; /* fixed at init */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings as YAML: nodes, rows, scalars. */
-#include "base/conf_table.h"
+#include "base/conf/table.h"
 
 #include <ctype.h>
 

@@ -2,7 +2,7 @@
 /* app.h - the roles of one process: built bottom-up, stopped in reverse.
  * Threads: one thread opens, reloads and closes. */
 #pragma once
-#include "app_conf.h"
+#include "app/app_conf.h"
 
 struct app;
 /* Returns once the port is open; recovery may still run: /ready says. */
