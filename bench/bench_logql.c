@@ -11,18 +11,18 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "logql/decolorize.h"
-#include "logql/json_stage.h"
-#include "logql/labels_builder.h"
-#include "logql/logfmt_stage.h"
-#include "logql/pattern.h"
-#include "logql/regexp_stage.h"
-#include "logql/template.h"
-#include "logql/unpack_stage.h"
-#include "logql/values.h"
+#include "base/values.h"
+#include "lines/decolorize.h"
+#include "lines/json.h"
+#include "lines/labels_builder.h"
+#include "lines/logfmt.h"
+#include "lines/pattern.h"
+#include "lines/regexp.h"
+#include "lines/unpack.h"
 #include "querier/line_test.h"
 #include "regex/regex.h"
 #include "samples.h"
+#include "template/template.h"
 
 enum { N_LINES = 20000, MAX_SPANS = 32 };
 

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "base/str_view.h"
+#include "model/filter.h"
 #include "model/matcher.h"
+#include "model/name_list.h"
 
 enum {
     LOGQL_MAX_QUERY_BYTES = 131071,
@@ -19,27 +21,6 @@ enum {
 };
 
 /* ---- log pipelines ---- */
-
-enum line_op {
-    LINE_CONTAINS,     /* |= */
-    LINE_NOT_CONTAINS, /* != */
-    LINE_RE,           /* |~ */
-    LINE_NOT_RE,       /* !~ */
-    LINE_PATTERN,      /* |> */
-    LINE_NOT_PATTERN,  /* !> */
-};
-
-struct line_operand {
-    struct str_view text;
-    bool is_ip; /* ip("...") */
-};
-
-/* `op a or b or c`: positive ops keep a line that matches any operand, negative ones drop it. */
-struct line_filter {
-    enum line_op op;
-    const struct line_operand *operands;
-    size_t n_operands; /* at least 1 */
-};
 
 struct extraction {
     struct str_view dst, expr;
@@ -53,63 +34,10 @@ struct parser_stage {
     bool strict, keep_empty; /* logfmt's flags */
 };
 
-enum cmp_op { CMP_EQ, CMP_NE, CMP_GT, CMP_GE, CMP_LT, CMP_LE };
-
-enum label_filter_kind {
-    LABEL_FILTER_AND,
-    LABEL_FILTER_OR,
-    LABEL_FILTER_STRING,
-    LABEL_FILTER_NUMBER,
-    LABEL_FILTER_DURATION,
-    LABEL_FILTER_BYTES,
-    LABEL_FILTER_IP,
-};
-
-struct label_filter {
-    enum label_filter_kind kind;
-    struct str_view name; /* of all but AND, OR */
-    union {
-        struct {
-            const struct label_filter *left, *right;
-        } pair; /* AND, OR */
-        struct {
-            enum match_op op;
-            struct str_view value;
-        } string; /* anchored without (?s): compile with REGEX_FULL */
-        struct {
-            enum cmp_op op;
-            double value;
-            struct str_view text; /* as written, sign included */
-        } number;
-        struct {
-            enum cmp_op op;
-            int64_t ns;
-            struct str_view text;
-        } duration;
-        struct {
-            enum cmp_op op;
-            uint64_t value;
-            struct str_view text;
-        } bytes;
-        struct {
-            bool negated; /* != */
-            struct str_view text;
-        } ip;
-    };
-};
-
 struct label_format {
     struct str_view dst;
     struct str_view src; /* a label name, or the template text */
     bool is_template;
-};
-
-/* One entry of drop or keep: a bare name, or a condition on its value. */
-struct named_label {
-    struct str_view name;
-    bool has_matcher;
-    enum match_op op;
-    struct str_view value; /* regexes are anchored without (?s) */
 };
 
 enum stage_kind {
@@ -153,11 +81,6 @@ struct log_query {
 };
 
 /* ---- metric expressions ---- */
-
-struct name_list {
-    const struct str_view *v;
-    size_t n;
-};
 
 struct grouping {
     bool present; /* false: no clause was written */
@@ -304,8 +227,6 @@ static inline bool binary_op_is_comparison(enum binary_op op)
 }
 
 /* Loki's spelling of each. */
-const char *line_op_text(enum line_op op);
-const char *cmp_op_text(enum cmp_op op);
 const char *range_op_text(enum range_op op);
 const char *vector_op_text(enum vector_op op);
 const char *binary_op_text(enum binary_op op);

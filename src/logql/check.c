@@ -2,14 +2,14 @@
 #include "logql/check.h"
 
 #include "base/arena.h"
-#include "logql/extract_expr.h"
-#include "logql/ip.h"
-#include "logql/names.h"
-#include "logql/pattern.h"
+#include "base/values.h"
+#include "lines/extract_expr.h"
+#include "lines/ip.h"
+#include "lines/pattern.h"
 #include "logql/print.h"
-#include "logql/template.h"
-#include "logql/values.h"
+#include "model/name_list.h"
 #include "regex/regex.h"
+#include "template/template.h"
 
 static int fail(struct err *err, const struct err *cause)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The form for people: an expression that fits a line stays on it; one that does not puts each of
  * its parts, and each stage of a pipeline, on a line of its own, two blanks further in. */
+#include "base/go_quote.h"
 #include "base/num.h"
 #include "logql/print.h"
 #include "model/labels.h"

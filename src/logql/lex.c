@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/values.h"
 #include "logql/lex_number.h"
 #include "logql/lex_string.h"
 #include "logql/lex_words.h"
-#include "logql/values.h"
 #include "regex/unicode.h"
 
 int lexer_init(struct lexer *lx, struct arena *a, struct str_view text, struct err *err)

@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/values.h"
 #include "logql/arith.h"
 #include "logql/check.h"
 #include "logql/parser.h"
-#include "logql/values.h"
 
 int parser_next(struct parser *p)
 {

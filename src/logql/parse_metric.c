@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Range and vector aggregations. */
+#include "base/values.h"
 #include "logql/check.h"
 #include "logql/parser.h"
-#include "logql/values.h"
 
 int parse_names(struct parser *p, struct name_list *ret)
 {

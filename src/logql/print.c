@@ -3,8 +3,9 @@
 
 #include <math.h>
 
+#include "base/go_quote.h"
 #include "base/num.h"
-#include "logql/values.h"
+#include "base/values.h"
 #include "model/labels.h"
 
 static void put(struct buf *out, const char *text)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/labels.h"
+#include "base/go_quote.h"
 
 #include <stdlib.h>
 #include <xxhash.h>

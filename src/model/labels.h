@@ -39,8 +39,6 @@ void labels_encode(struct buf *out, struct labels l);
 int labels_decode(struct arena *a, struct str_view encoded, struct labels *ret, struct err *err);
 /* {a="b", c="d"} with Go quoting. */
 void labels_print(struct buf *out, struct labels l);
-/* Go's strconv.Quote: what labels_print writes around a value. */
-void go_quote(struct buf *out, struct str_view text);
 
 /* [A-Za-z_][A-Za-z0-9_]*: what LogQL can name. */
 bool labels_is_name(struct str_view name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/label_test.h"
 
-#include "logql/values.h"
+#include "base/values.h"
 
 static bool is_regex(enum match_op op)
 {

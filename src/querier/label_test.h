@@ -3,9 +3,9 @@
  * Threads: immutable once compiled. */
 #pragma once
 #include "base/arena.h"
+#include "lines/ip.h"
+#include "lines/labels_builder.h"
 #include "logql/ast.h"
-#include "logql/ip.h"
-#include "logql/labels_builder.h"
 #include "querier/compile.h"
 #include "regex/regex.h"
 

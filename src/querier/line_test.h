@@ -8,9 +8,9 @@
 #include "base/arena.h"
 #include "chunk/filter.h"
 #include "chunk/scan.h"
+#include "lines/ip.h"
+#include "lines/pattern.h"
 #include "logql/ast.h"
-#include "logql/ip.h"
-#include "logql/pattern.h"
 #include "querier/compile.h"
 
 enum line_operand_kind { OPERAND_CONTAINS, OPERAND_REGEX, OPERAND_PATTERN, OPERAND_IP };

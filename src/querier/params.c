@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/rfc3339.h"
-#include "logql/values.h"
+#include "base/values.h"
 
 enum { MAX_POINTS = 11000, DEFAULT_LIMIT = 100, MAX_SECONDS_DIGITS = 10, DEFAULT_POINTS = 250 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/pipeline.h"
 
-#include "logql/values.h"
+#include "base/values.h"
 #include "querier/pipeline_impl.h"
 
 bool stage_changes_line(enum stage_kind k)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pipeline_impl.h - a pipeline from inside; only pipeline*.c include it. */
 #pragma once
-#include "logql/json_stage.h"
-#include "logql/logfmt_stage.h"
-#include "logql/regexp_stage.h"
-#include "logql/template.h"
+#include "lines/json.h"
+#include "lines/logfmt.h"
+#include "lines/regexp.h"
 #include "querier/pipeline.h"
+#include "template/template.h"
 
 struct step_format {
     const struct label_format *from;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parsers of a pipeline: what they find goes to the labels of the line. */
-#include "logql/decolorize.h"
-#include "logql/unpack_stage.h"
+#include "lines/decolorize.h"
+#include "lines/unpack.h"
 #include "querier/pipeline_impl.h"
 
 /* Receives pairs.  With `limited`, only wanted names are taken, and the parser stops once it has

@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "base/bytes.h"
-#include "logql/emit.h"
+#include "lines/emit.h"
 #include "regex/unicode.h"
 
 enum { MAX_EMITTED = 4096 };

@@ -4,9 +4,9 @@
  * all of it is what the simple way gives.  Of
  * extraction: a path printed as subscripts means the same, alone and among others; what is found
  * is found behind a faultless prefix too. */
-#include "../unit/logql/json_plain.h"
+#include "../unit/lines/json_plain.h"
 #include "emitted.h"
-#include "logql/json_stage.h"
+#include "lines/json.h"
 
 /* `got` ended with r and details. */
 static void check_plain(struct str_view line, const struct emitted *got, int r,

@@ -2,9 +2,9 @@
 /* unpack, decolorize and ip over any line.  Properties: unpack changes the line only together with
  * an entry, and a fault changes nothing; decolorize only deletes; ip finds what it was given. */
 #include "emitted.h"
-#include "logql/decolorize.h"
-#include "logql/ip.h"
-#include "logql/unpack_stage.h"
+#include "lines/decolorize.h"
+#include "lines/ip.h"
+#include "lines/unpack.h"
 
 static void check_unpack(struct str_view line)
 {

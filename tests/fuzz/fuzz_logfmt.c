@@ -2,7 +2,7 @@
 /* Properties: names and values are fit for labels; strict yields how the lenient reading begins;
  * keeping empty values adds pairs and changes none; extraction finds each key's last value. */
 #include "emitted.h"
-#include "logql/logfmt_stage.h"
+#include "lines/logfmt.h"
 
 static void check_subsequence(const struct emitted *few, const struct emitted *many)
 {

@@ -2,7 +2,7 @@
 /* Input: a pattern, a newline, a line.  Properties: literals and captures put together again are
  * how the line begins; a filter answers what its rules say, followed one by one. */
 #include "emitted.h"
-#include "logql/pattern.h"
+#include "lines/pattern.h"
 
 struct rebuilt {
     struct str_view values[64];

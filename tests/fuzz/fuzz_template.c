@@ -3,8 +3,8 @@
  * first, and a template reads no label that template_fields() does not name. */
 #include <assert.h>
 
-#include "logql/template.h"
 #include "regex/regex.h"
+#include "template/template.h"
 
 enum { MAX_OUT = 1 << 16, MAX_NAMES = 64 };
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/num.h"
-#include "logql/values.h"
+#include "base/values.h"
 
 static void check_number(struct str_view text)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the templates of src/logql with Go's text/template on random templates.
+"""Compares the templates of src/template with Go's text/template on random templates.
 
     template_diff.py PROBE ORACLE [SEED] [TEMPLATES]
 

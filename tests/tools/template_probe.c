@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "logql/template.h"
 #include "regex/regex.h"
+#include "template/template.h"
 
 enum { MAX_LABELS = 32 };
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/go_quote.h"
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "regex/regex.h"

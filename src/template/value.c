@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "template/value.h"
+
+#include <math.h>
+#include <stdio.h>
+
+bool tv_truth(const struct tvalue *v)
+{
+    switch (v->kind) {
+    case TK_NIL:
+        return false;
+    case TK_BOOL:
+        return v->b;
+    case TK_INT:
+    case TK_MONTH:
+    case TK_WEEKDAY:
+        return v->i != 0;
+    case TK_FLOAT:
+        return v->f != 0;
+    case TK_STRING:
+        return v->s.len != 0;
+    case TK_TIME:
+        return true;
+    case TK_LIST:
+        return v->list.n != 0;
+    case TK_MAP:
+        return v->map.n != 0;
+    }
+    return false;
+}
+
+const char *tv_name(const struct tvalue *v)
+{
+    return v->kind == TK_MONTH ? GOTIME_MONTHS[v->i - 1] : GOTIME_DAYS[v->i];
+}
+
+const char *tv_type_name(const struct tvalue *v)
+{
+    switch (v->kind) {
+    case TK_NIL:
+        return "nil";
+    case TK_BOOL:
+        return "bool";
+    case TK_INT:
+        return v->octet ? "uint8" : v->wide ? "int64" : "int";
+    case TK_FLOAT:
+        return "float64";
+    case TK_STRING:
+        return "string";
+    case TK_TIME:
+        return "time.Time";
+    case TK_MONTH:
+        return "time.Month";
+    case TK_WEEKDAY:
+        return "time.Weekday";
+    case TK_LIST:
+        return "[]interface {}";
+    case TK_MAP:
+        return v->of_text ? "map[string]string" : "map[string]interface {}";
+    }
+    return "";
+}
+
+struct tvalue tv_map_get(const struct tvalue *map, struct str_view key)
+{
+    size_t low = 0, high = map->map.n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = sv_cmp(map->map.v[mid].key, key);
+        if (c == 0)
+            return map->map.v[mid].value;
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return map->of_text ? tv_string(SV_EMPTY) : TV_NIL;
+}
+
+/* Digits d.ddd and exponent of the shortest decimal that reads back; returns the digit count. */
+static int shortest_digits(double f, char digits[20], int *exponent)
+{
+    char text[40];
+    for (int precision = 0; precision <= 16; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision, f);
+        if (strtod(text, NULL) == f)
+            break;
+    }
+    int n = 0;
+    char *at = text;
+    for (; *at && *at != 'e'; at++)
+        if (*at != '.')
+            digits[n++] = *at;
+    *exponent = *at ? atoi(at + 1) : 0;
+    return n;
+}
+
+static void put_plain(struct buf *out, const char *digits, int n, int exponent)
+{
+    if (exponent < 0) {
+        buf_put(out, SV("0."));
+        for (int i = -1; i > exponent; i--)
+            buf_put_u8(out, '0');
+        buf_put_bytes(out, digits, (size_t)n);
+        return;
+    }
+    for (int i = 0; i <= exponent || i < n; i++) {
+        if (i == exponent + 1)
+            buf_put_u8(out, '.');
+        buf_put_u8(out, (uint8_t)(i < n ? digits[i] : '0'));
+    }
+}
+
+static bool put_special(struct buf *out, double f)
+{
+    if (!isnan(f) && !isinf(f))
+        return false;
+    buf_put(out, isnan(f) ? SV("NaN") : f > 0 ? SV("+Inf") : SV("-Inf"));
+    return true;
+}
+
+void tv_put_float(struct buf *out, double f)
+{
+    if (put_special(out, f))
+        return;
+    char digits[20];
+    int exponent;
+    if (signbit(f))
+        buf_put_u8(out, '-');
+    int n = shortest_digits(fabs(f), digits, &exponent);
+    if (exponent < -4 || exponent >= 6) {
+        buf_put_u8(out, (uint8_t)digits[0]);
+        if (n > 1) {
+            buf_put_u8(out, '.');
+            buf_put_bytes(out, digits + 1, (size_t)n - 1);
+        }
+        buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+        return;
+    }
+    put_plain(out, digits, n, exponent);
+}
+
+static void print_inside(struct buf *out, const struct tvalue *v)
+{
+    if (v->kind == TK_NIL)
+        buf_put(out, SV("<nil>"));
+    else
+        tv_print(out, v);
+}
+
+void tv_print(struct buf *out, const struct tvalue *v)
+{
+    switch (v->kind) {
+    case TK_NIL:
+        buf_put(out, SV("<no value>"));
+        break;
+    case TK_BOOL:
+        buf_put(out, v->b ? SV("true") : SV("false"));
+        break;
+    case TK_INT:
+        buf_printf(out, "%lld", (long long)v->i);
+        break;
+    case TK_FLOAT:
+        tv_put_float(out, v->f);
+        break;
+    case TK_STRING:
+        buf_put(out, v->s);
+        break;
+    case TK_MONTH:
+    case TK_WEEKDAY:
+        buf_put(out, sv_of(tv_name(v)));
+        break;
+    case TK_TIME:
+        gotime_format(out, v->t, SV("2006-01-02 15:04:05.999999999 -0700 MST"));
+        break;
+    case TK_LIST:
+        buf_put_u8(out, '[');
+        for (size_t i = 0; i < v->list.n; i++) {
+            if (i)
+                buf_put_u8(out, ' ');
+            print_inside(out, &v->list.v[i]);
+        }
+        buf_put_u8(out, ']');
+        break;
+    case TK_MAP:
+        buf_put(out, SV("map["));
+        for (size_t i = 0; i < v->map.n; i++) {
+            if (i)
+                buf_put_u8(out, ' ');
+            buf_put(out, v->map.v[i].key);
+            buf_put_u8(out, ':');
+            print_inside(out, &v->map.v[i].value);
+        }
+        buf_put_u8(out, ']');
+        break;
+    }
+}
