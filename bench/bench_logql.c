@@ -12,6 +12,7 @@
 #include <pcre2.h>
 
 #include "base/values.h"
+#include "filter/line_test.h"
 #include "lines/decolorize.h"
 #include "lines/json.h"
 #include "lines/labels_builder.h"
@@ -19,7 +20,6 @@
 #include "lines/pattern.h"
 #include "lines/regexp.h"
 #include "lines/unpack.h"
-#include "querier/line_test.h"
 #include "regex/regex.h"
 #include "samples.h"
 #include "template/template.h"

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "querier/range_leaf.h"
+#include "query/metric/range_leaf.h"
 
 enum { N_STEPS = 5760, STEP_S = 15, N_SAMPLES = 400000 };
 

@@ -134,17 +134,15 @@ static int open_distributor(struct app *a, struct err *err)
 static int open_querier(struct app *a, struct err *err)
 {
     const struct top_conf *top = &a->conf->top;
-    const struct querier_parts parts = {
+    const struct querier_deps deps = {
         .conf = &a->conf->querier,
-        .peer = ingester_peer(a->ingester),
-        .index = a->index,
-        .segments = a->segments,
+        .source = {ingester_recent(a->ingester), a->index, a->segments},
         .pool = a->pool,
         .ledger = &a->ledger,
         .limits = limits_source_of_table(a->limits),
         .tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)},
     };
-    int r = querier_open(&a->querier, &parts, err);
+    int r = querier_open(&a->querier, &deps, err);
     if (r < 0)
         return r;
     size_t n = 0;

@@ -13,9 +13,7 @@
 #include "model/labels.h"
 #include "model/push.h"
 
-struct limits;  /* model/limits.h */
-struct matcher; /* model/matcher.h */
-struct view;    /* store/view.h */
+struct limits; /* model/limits.h */
 
 /* --- push ------------------------------------------------------------------------------- */
 
@@ -33,26 +31,8 @@ struct push_batch {
  * is promised, err says why.  The batch is the caller's again. */
 typedef void push_done_fn(void *ctx, struct push_batch *batch, int result, const struct err *err);
 
-/* --- recent data ------------------------------------------------------------------------ */
-
-/* A stream with entries in some head generation of the pinned view. */
-struct recent_stream {
-    uint32_t idx; /* in the heads of this view */
-    uint64_t hash;
-    struct str_view labels; /* encoded, copied to the caller's arena */
-};
-
-struct recent {
-    struct view *view; /* pinned; the caller calls view_unpin() */
-    struct recent_stream *streams;
-    size_t n_streams;
-};
-
 struct peer_ops {
     void (*push)(void *self, struct push_batch *batch, push_done_fn *done, void *ctx);
-    /* Pins the view and finds the head streams that match, as one step. */
-    int (*recent_open)(void *self, struct str_view tenant, const struct matcher *matchers,
-                       size_t n_matchers, struct arena *arena, struct recent *ret, struct err *err);
     /* Everything acknowledged before the call is in objects when done runs. */
     void (*flush)(void *self, void (*done)(void *ctx, int result, const struct err *err),
                   void *ctx);

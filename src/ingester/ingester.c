@@ -233,13 +233,6 @@ static void op_push(void *self, struct push_batch *batch, push_done_fn *done, vo
     ingest_push(self, batch, done, ctx);
 }
 
-static int op_recent_open(void *self, struct str_view tenant, const struct matcher *matchers,
-                          size_t n_matchers, struct arena *arena, struct recent *ret,
-                          struct err *err)
-{
-    return recent_open(self, tenant, matchers, n_matchers, arena, ret, err);
-}
-
 static void op_flush(void *self, void (*done)(void *ctx, int result, const struct err *err),
                      void *ctx)
 {
@@ -248,6 +241,20 @@ static void op_flush(void *self, void (*done)(void *ctx, int result, const struc
 
 struct peer ingester_peer(struct ingester *in)
 {
-    static const struct peer_ops ops = {op_push, op_recent_open, op_flush};
+    static const struct peer_ops ops = {op_push, op_flush};
     return (struct peer){&ops, in};
+}
+
+/* --- query/source.h ---------------------------------------------------------------------- */
+
+static int op_recent_open(void *self, struct str_view tenant, const struct matcher *matchers,
+                          size_t n_matchers, struct arena *arena, struct recent *ret,
+                          struct err *err)
+{
+    return recent_open(self, tenant, matchers, n_matchers, arena, ret, err);
+}
+
+struct recent_source ingester_recent(struct ingester *in)
+{
+    return (struct recent_source){op_recent_open, in};
 }

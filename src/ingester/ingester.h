@@ -12,12 +12,11 @@
 #include "base/conf/conf.h"
 #include "base/err.h"
 #include "cluster/peer.h"
+#include "query/source.h"
 
 struct catalog;      /* store/catalog.h */
-struct index;        /* store/index.h */
 struct ledger;       /* base/ledger.h */
 struct object_store; /* store/object.h */
-struct segments;     /* store/segments.h */
 struct views;        /* store/view.h */
 
 /* Section "ingester"; the WAL's keys are "wal.dir" and so on. */
@@ -65,5 +64,7 @@ bool ingester_ready(struct ingester *in, struct buf *why);
 enum { INGESTER_OK = 0, INGESTER_STILL_RECOVERING = 1 };
 /* Waits for the end of recovery, up to timeout_ns (< 0: for ever); < 0 when it failed. */
 int ingester_wait_ready(struct ingester *in, int64_t timeout_ns, struct err *err);
-/* For cluster/peer.h's callers.  Valid until ingester_close(). */
+/* For cluster/peer.h's callers, and for queries of this process.  Both are valid until
+ * ingester_close(). */
 struct peer ingester_peer(struct ingester *in);
+struct recent_source ingester_recent(struct ingester *in);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recent.h - peer_ops.recent_open.  Threads: any. */
+/* recent.h - recent_source.open.  Threads: any. */
 #pragma once
 #include "ingester/state.h"
 

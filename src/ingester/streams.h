@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str_view.h"
-#include "cluster/peer.h"
+#include "query/source.h"
 
 struct stream_tenant;
 

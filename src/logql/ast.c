@@ -232,3 +232,26 @@ bool logql_equal(const struct logql_expr *a, const struct logql_expr *b)
     }
     return false;
 }
+
+int logql_each_selector(const struct logql_expr *e, logql_selector_fn *fn, void *ctx,
+                        struct err *err)
+{
+    switch (e->kind) {
+    case LOGQL_LOG:
+        return fn(ctx, &e->log, NULL, err);
+    case LOGQL_RANGE_AGG:
+        return fn(ctx, &e->range.log, &e->range, err);
+    case LOGQL_VECTOR_AGG:
+        return logql_each_selector(e->vector_agg.inner, fn, ctx, err);
+    case LOGQL_LABEL_REPLACE:
+        return logql_each_selector(e->label_replace.inner, fn, ctx, err);
+    case LOGQL_BINARY: {
+        int r = logql_each_selector(e->binary.left, fn, ctx, err);
+        return r != 0 ? r : logql_each_selector(e->binary.right, fn, ctx, err);
+    }
+    case LOGQL_LITERAL:
+    case LOGQL_VECTOR:
+        break;
+    }
+    return 0;
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/str_view.h"
 #include "model/filter.h"
 #include "model/matcher.h"
@@ -17,7 +18,7 @@
 
 enum {
     LOGQL_MAX_QUERY_BYTES = 131071,
-    LOGQL_MAX_DEPTH = 1000,
+    LOGQL_MAX_DEPTH = LABEL_FILTER_MAX_DEPTH,
 };
 
 /* ---- log pipelines ---- */
@@ -233,3 +234,10 @@ const char *binary_op_text(enum binary_op op);
 
 /* Structural equality; numbers by bits (every NaN equal), the text of literals is ignored. */
 bool logql_equal(const struct logql_expr *a, const struct logql_expr *b);
+
+/* Each selector of the query, from left to right; range is NULL for a log query.  The first
+ * nonzero result ends it. */
+typedef int logql_selector_fn(void *ctx, const struct log_query *log, const struct range_agg *range,
+                              struct err *err);
+int logql_each_selector(const struct logql_expr *e, logql_selector_fn *fn, void *ctx,
+                        struct err *err);

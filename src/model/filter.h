@@ -32,6 +32,9 @@ struct line_filter {
 
 enum cmp_op { CMP_EQ, CMP_NE, CMP_GT, CMP_GE, CMP_LT, CMP_LE };
 
+/* Of AND and OR below one another. */
+enum { LABEL_FILTER_MAX_DEPTH = 1000 };
+
 enum label_filter_kind {
     LABEL_FILTER_AND,
     LABEL_FILTER_OR,

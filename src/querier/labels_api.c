@@ -4,8 +4,8 @@
 #include "querier/apis.h"
 #include "querier/query_limits.h"
 #include "querier/read_lookup.h"
-#include "querier/several.h"
-#include "querier/text_set.h"
+#include "query/several.h"
+#include "query/text_set.h"
 #include "wire/answer.h"
 
 enum { PIECE_BYTES = 64 << 10, MAX_GROUPS = 1000 };
@@ -205,8 +205,8 @@ static int find_series_of_all(struct read_request *r, size_t group, struct err *
         series_set_init(&one);
         ret = find_series(r, i, group, &one, err);
         for (uint32_t k = 0; k < one.n && ret == 0; k++)
-            series_set_add(
-                &s->set, several_labels(&r->arena, series_set_labels(&one, k), r->tenants[i].name));
+            series_set_add(&s->set, tenant_label_add(&r->arena, series_set_labels(&one, k),
+                                                     r->tenants[i].name));
         series_set_deinit(&one);
     }
     return ret;

@@ -3,7 +3,7 @@
  * entries within in the order of the result.
  * Threads: one at a time. */
 #pragma once
-#include "querier/run.h"
+#include "query/engine.h"
 #include "wire/answer.h"
 
 struct log_answer {

@@ -2,7 +2,7 @@
 /* metric_answer.h - the series of a metric query as JSON, piece by piece.
  * Threads: one at a time. */
 #pragma once
-#include "querier/eval.h"
+#include "query/metric/eval.h"
 #include "wire/answer.h"
 
 struct metric_answer {

@@ -9,15 +9,13 @@
  * querier. */
 #pragma once
 #include "base/conf/conf.h"
-#include "cluster/peer.h"
 #include "http/server.h"
 #include "model/limits.h"
 #include "model/tenant.h"
+#include "query/source.h"
 
-struct index;
 struct ledger;
 struct pool;
-struct segments;
 
 struct querier_conf {
     uint64_t max_concurrent;      /* queries that run at once; others wait their turn */
@@ -36,19 +34,17 @@ extern const struct conf_row querier_frontend_conf_rows[]; /* of section "fronte
 extern const size_t querier_frontend_conf_n_rows;
 
 /* All borrowed; they outlive the querier. */
-struct querier_parts {
+struct querier_deps {
     const struct querier_conf *conf;
-    struct peer peer;          /* recent data */
-    struct index *index;       /* stored data: which runs */
-    struct segments *segments; /* stored data: their bytes */
-    struct pool *pool;         /* chunk tasks run in POOL_QUERY */
-    struct ledger *ledger;     /* LEDGER_QUERIES */
+    struct query_source source;
+    struct pool *pool;     /* chunk tasks run in POOL_QUERY */
+    struct ledger *ledger; /* LEDGER_QUERIES */
     struct limits_source limits;
     struct tenant_policy tenants;
 };
 
 struct querier;
-int querier_open(struct querier **ret, const struct querier_parts *parts, struct err *err);
+int querier_open(struct querier **ret, const struct querier_deps *parts, struct err *err);
 /* After the HTTP server was closed: no request is running. */
 void querier_close(struct querier *q);
 const struct http_route *querier_routes(struct querier *q, size_t *ret_n);

@@ -12,13 +12,13 @@
 #include "querier/apis.h"
 #include "querier/blocked.h"
 #include "querier/log_answer.h"
-#include "querier/log_merge.h"
 #include "querier/metric_answer.h"
-#include "querier/query_estimate.h"
 #include "querier/query_limits.h"
 #include "querier/read_request.h"
-#include "querier/run.h"
-#include "querier/several.h"
+#include "query/engine.h"
+#include "query/estimate.h"
+#include "query/log_merge.h"
+#include "query/several.h"
 
 static const double latency_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60};
 static const double speed_bounds[] = {1e6, 1e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 5e9, 1e10};
@@ -107,7 +107,7 @@ static int check_limits(struct read_request *r, struct query_state *s, struct er
 /* As the front end that splits queries does, or when told to. */
 static bool is_aligned(const struct read_request *r)
 {
-    return r->q->parts.conf->align_queries_with_step ||
+    return r->q->deps.conf->align_queries_with_step ||
            r->tenants[0].limits->split_queries_by_interval_ns > 0;
 }
 
@@ -196,10 +196,12 @@ static int prepare_legacy(struct read_request *r, struct err *err)
 
 /* --- run -------------------------------------------------------------------------------- */
 
-static struct run run_of(struct read_request *r, size_t tenant)
+static struct query_env env_of(struct read_request *r, size_t tenant)
 {
-    return (struct run){
-        .parts = &r->q->parts,
+    return (struct query_env){
+        .source = &r->q->deps.source,
+        .pool = r->q->deps.pool,
+        .use_filters = r->q->deps.conf->use_filters,
         .tenant = r->tenants[tenant].name,
         .limits = r->tenants[tenant].limits,
         .control = &r->control,
@@ -219,12 +221,12 @@ static int find_logs_of_all(struct read_request *r, struct query_state *s,
 {
     s->parts = ARENA_ARRAY(&r->arena, struct log_part, r->n_tenants);
     for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct run run = run_of(r, i);
+        const struct query_env env = env_of(r, i);
         const struct logql_expr *expr;
         s->parts[i].tenant = r->tenants[i].name;
         int ret = several_expr(&r->arena, s->expr, r->tenants[i].name, &expr, err);
         if (ret == 0)
-            ret = run_log(&run, &expr->log, options, &s->parts[i].result, err);
+            ret = engine_log(&env, &expr->log, options, &s->parts[i].result, err);
         if (ret < 0)
             return ret;
         s->n_parts++;
@@ -246,8 +248,8 @@ static int find_logs(struct read_request *r, struct query_state *s, struct err *
         return 0;
     if (r->n_tenants > 1)
         return find_logs_of_all(r, s, &options, err);
-    const struct run run = run_of(r, 0);
-    int ret = run_log(&run, &s->expr->log, &options, &s->logs, err);
+    const struct query_env env = env_of(r, 0);
+    int ret = engine_log(&env, &s->expr->log, &options, &s->logs, err);
     s->has_logs = ret == 0;
     return ret;
 }
@@ -303,13 +305,13 @@ static int find_metrics(struct read_request *r, struct query_state *s, const str
     *ret = &nothing;
     if (s->is_outside)
         return 0;
-    struct run *runs = ARENA_ARRAY(&r->arena, struct run, r->n_tenants);
+    struct query_env *envs = ARENA_ARRAY(&r->arena, struct query_env, r->n_tenants);
     for (size_t i = 0; i < r->n_tenants; i++)
-        runs[i] = run_of(r, i);
+        envs[i] = env_of(r, i);
     if (r->n_tenants > 1)
-        return run_metric_several(runs, r->n_tenants, s->expr, grid, options, &r->arena, &s->eval,
-                                  ret, err);
-    return run_metric(runs, s->expr, grid, options, &s->eval, ret, err);
+        return engine_metric_of_tenants(envs, r->n_tenants, s->expr, grid, options, &r->arena,
+                                        &s->eval, ret, err);
+    return engine_metric(envs, s->expr, grid, options, &s->eval, ret, err);
 }
 
 /* The state lies in r's arena; what it points to as well, or it is its own. */
@@ -337,7 +339,7 @@ static int check_bytes_read(struct read_request *r, const struct query_state *s,
     for (size_t i = 0; i < r->n_tenants; i++)
         limit_bytes = stricter_limit(limit_bytes, r->tenants[i].limits->max_query_bytes_read);
     for (size_t i = 0; i < r->n_tenants && limit_bytes > 0; i++) {
-        const struct estimate_ask ask = {&r->q->parts, r->tenants[i].name, s->p.start_ns,
+        const struct estimate_ask ask = {&r->q->deps.source, r->tenants[i].name, s->p.start_ns,
                                          s->p.end_ns, &r->control};
         const struct logql_expr *expr = s->expr;
         int ret = r->n_tenants > 1 ? several_expr(&r->arena, s->expr, ask.tenant, &expr, err) : 0;
@@ -363,7 +365,7 @@ static int run_query(struct read_request *r, struct err *err)
 static void log_query(const struct read_request *r, const struct query_state *s, int64_t took_ns,
                       int status)
 {
-    int64_t limit_ns = r->q->parts.conf->log_longer_than_ns;
+    int64_t limit_ns = r->q->deps.conf->log_longer_than_ns;
     if (limit_ns == 0 || (limit_ns > 0 && took_ns < limit_ns))
         return;
     LOG_INFO("query", log_sv("tenant", r->tenants[0].name), log_sv("query", s->p.query),

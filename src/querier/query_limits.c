@@ -2,33 +2,11 @@
 #include "querier/query_limits.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/bytes.h"
+#include "base/values.h"
 #include "querier/blocked.h"
-
-/* --- the selectors of a query ----------------------------------------------------------- */
-
-int query_each_log(const struct logql_expr *e, query_log_fn *fn, void *ctx, struct err *err)
-{
-    switch (e->kind) {
-    case LOGQL_LOG:
-        return fn(ctx, &e->log, NULL, err);
-    case LOGQL_RANGE_AGG:
-        return fn(ctx, &e->range.log, &e->range, err);
-    case LOGQL_VECTOR_AGG:
-        return query_each_log(e->vector_agg.inner, fn, ctx, err);
-    case LOGQL_LABEL_REPLACE:
-        return query_each_log(e->label_replace.inner, fn, ctx, err);
-    case LOGQL_BINARY: {
-        int r = query_each_log(e->binary.left, fn, ctx, err);
-        return r != 0 ? r : query_each_log(e->binary.right, fn, ctx, err);
-    }
-    case LOGQL_LITERAL:
-    case LOGQL_VECTOR:
-        break;
-    }
-    return 0;
-}
 
 /* --- tags ------------------------------------------------------------------------------- */
 
@@ -153,7 +131,7 @@ int query_limits_check_length(const struct limits *l, int64_t start_ns, int64_t 
         return 0;
     CLEANUP(buf_deinit) struct buf text = BUF_INIT;
     buf_put(&text, SV("the query time range exceeds the limit (query length: "));
-    conf_put_duration(&text, length_ns);
+    buf_put_duration_go(&text, length_ns);
     buf_put(&text, SV(", limit: "));
     conf_put_prom_duration(&text, l->max_query_length_ns);
     buf_put_u8(&text, ')');
@@ -178,7 +156,7 @@ int query_limits_check(const struct limits *l, const struct asked_query *q, stru
                        "querying is disabled, please contact your Loki operator");
     int r = check_entries(l, q, err);
     if (r == 0)
-        r = query_each_log(q->expr, check_log, &l, err);
+        r = logql_each_selector(q->expr, check_log, &l, err);
     if (r == 0)
         r = query_limits_check_length(l, q->start_ns, q->end_ns, err);
     if (r == 0 && q->may_be_blocked && query_is_blocked(l->blocked_queries, q))
@@ -198,4 +176,32 @@ bool query_limits_clip(const struct limits *l, int64_t now_ns, int64_t *start_ns
     if (*start_ns < first_ns)
         *start_ns = first_ns;
     return true;
+}
+
+/* ---- bytes to be read ---- */
+
+enum { SIZE_TEXT_BYTES = 32 };
+
+/* "1.5 GiB": one decimal below ten. */
+static const char *size_text(uint64_t bytes, char *to)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double v = (double)bytes;
+    unsigned u = 0;
+    for (; v >= 1024 && u < 6; u++)
+        v /= 1024;
+    snprintf(to, SIZE_TEXT_BYTES, "%.*f %s", v < 10 && u > 0, v, units[u]);
+    return to;
+}
+
+int query_estimate_check(uint64_t n_bytes, uint64_t limit_bytes, struct err *err)
+{
+    char got[SIZE_TEXT_BYTES], most[SIZE_TEXT_BYTES];
+    if (n_bytes <= limit_bytes)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "the query would read too many bytes (query: %s, limit: %s); consider adding "
+                   "more specific stream selectors or reduce the time range of the query "
+                   "(max_query_bytes_read)",
+                   size_text(n_bytes, got), size_text(limit_bytes, most));
 }

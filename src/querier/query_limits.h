@@ -33,13 +33,10 @@ static inline uint64_t stricter_limit(uint64_t a, uint64_t b)
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
-/* Each selector of the query, from left to right; range is NULL for a log query.  The first
- * nonzero result ends it. */
-typedef int query_log_fn(void *ctx, const struct log_query *log, const struct range_agg *range,
-                         struct err *err);
-int query_each_log(const struct logql_expr *e, query_log_fn *fn, void *ctx, struct err *err);
-
 /* X-Query-Tags: characters outside [A-Za-z0-9-=.@, ] become _. */
 struct str_view query_tags_normal(struct arena *a, struct str_view header);
 /* Value of a tag, its name without case; p == NULL when absent. */
 struct str_view query_tags_get(struct str_view tags, struct str_view name);
+
+/* The refusal of max_query_bytes_read. */
+int query_estimate_check(uint64_t n_bytes, uint64_t limit_bytes, struct err *err);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "querier/read_lookup.h"
 
-#include "querier/several.h"
+#include "query/several.h"
 
 int read_lookup_open(struct read_request *r, const struct read_lookup_ask *ask, struct lookup *l,
                      struct err *err)
 {
     struct lookup_ask of_tenant = {
-        .parts = &r->q->parts,
+        .source = &r->q->deps.source,
         .tenant = r->tenants[ask->tenant].name,
         .matchers = ask->matchers,
         .n_matchers = ask->n_matchers,

@@ -2,8 +2,8 @@
 /* read_lookup.h - a lookup for one of the tenants that a read request asks.
  * Threads: where the request runs.  Only the querier's *_api.c include this. */
 #pragma once
-#include "querier/lookup.h"
 #include "querier/read_request.h"
+#include "query/lookup.h"
 
 struct read_lookup_ask {
     size_t tenant; /* number of it in the request */

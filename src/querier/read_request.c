@@ -92,7 +92,7 @@ static bool client_gone(void *http)
 
 static int find_tenants(struct read_request *r, struct err *err)
 {
-    const struct querier_parts *parts = &r->q->parts;
+    const struct querier_deps *parts = &r->q->deps;
     struct str_view header = http_header(r->http, "X-Scope-OrgID"), *names;
     int ret = tenant_many(&parts->tenants, header, &r->arena, &names, &r->n_tenants, err);
     if (ret < 0)
@@ -159,8 +159,8 @@ void read_request_begin(struct querier *q, const struct read_endpoint *e, struct
         .params = {http->params, http->n_params},
         .now_ns = clock_wall_ns(),
         .control = {.deadline_mono_ns = INT64_MAX,
-                    .max_bytes = q->parts.conf->max_query_bytes,
-                    .ledger = q->parts.ledger,
+                    .max_bytes = q->deps.conf->max_query_bytes,
+                    .ledger = q->deps.ledger,
                     .client_gone = client_gone,
                     .client = http},
     };

@@ -7,7 +7,7 @@
  * Threads: prepare on an HTTP worker, run on a thread of turns.h, a pull on the library's threads;
  * one at a time.  Only the querier's *_api.c include this. */
 #pragma once
-#include "querier/control.h"
+#include "base/control.h"
 #include "querier/params.h"
 #include "querier/querier.h"
 #include "querier/turns.h"
@@ -16,7 +16,7 @@
 enum { QUERIER_N_ROUTES = 24 };
 
 struct querier {
-    struct querier_parts parts;
+    struct querier_deps deps;
     struct turns *queries, *lookups;
     struct http_route routes[QUERIER_N_ROUTES];
     size_t n_routes;

@@ -8,7 +8,7 @@
 #include "querier/apis.h"
 #include "querier/query_limits.h"
 #include "querier/read_lookup.h"
-#include "querier/volume.h"
+#include "query/volume.h"
 #include "wire/answer.h"
 
 enum { PIECE_BYTES = 64 << 10, DEFAULT_LIMIT = 100, MAX_TARGETS = 1000 };

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/conf/conf.h"
+#include "base/values.h"
 
 enum { MAX_KEY_BYTES = 200, MAX_PRINT_BYTES = 4 << 20 };
 
@@ -46,7 +47,7 @@ static void check_duration(struct str_view text)
     int64_t ns, back;
     CLEANUP(buf_deinit) struct buf out = BUF_INIT;
     if (conf_parse_duration(text, &ns, NULL) == 0) {
-        conf_put_duration(&out, ns);
+        buf_put_duration_go(&out, ns);
         assert(conf_parse_duration(buf_view(&out), &back, NULL) == 0 && back == ns);
     }
     buf_clear(&out);

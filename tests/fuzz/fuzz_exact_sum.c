@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
-#include "querier/exact_sum.h"
+#include "query/metric/exact_sum.h"
 
 enum { MAX_VALUES = 256 };
 

@@ -106,9 +106,9 @@ int conf_parse_float(struct str_view text, double *ret, struct err *err);
 int conf_parse_duration(struct str_view text, int64_t *ret_ns, struct err *err);
 int conf_parse_prom_duration(struct str_view text, int64_t *ret_ns, struct err *err);
 int conf_parse_size(struct str_view text, uint64_t *ret_bytes, struct err *err);
-void conf_put_duration(struct buf *out, int64_t ns);      /* as Go: 1h0m0s, 1.5s, 0s */
-void conf_put_prom_duration(struct buf *out, int64_t ns); /* 30d1h, 250ms, 0s */
-void conf_put_size(struct buf *out, uint64_t bytes);      /* 256KB, 1536KB, 100B */
+/* 30d1h, 250ms, 0s; as Go (base/values.h) where that cannot be said in whole milliseconds. */
+void conf_put_prom_duration(struct buf *out, int64_t ns);
+void conf_put_size(struct buf *out, uint64_t bytes); /* 256KB, 1536KB, 100B */
 
 /* The whole configuration. */
 struct conf_section {

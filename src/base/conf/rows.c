@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows over a struct: set from text or a YAML node, show, walk a map. */
 #include "base/conf/table.h"
+#include "base/values.h"
 
 #include <assert.h>
 #include <math.h>
@@ -130,7 +131,7 @@ void conf_row_text(const struct conf_row *row, const void *base, struct buf *out
         put_float(out, *(const double *)field);
         return;
     case CONF_DURATION:
-        conf_put_duration(out, *(const int64_t *)field);
+        buf_put_duration_go(out, *(const int64_t *)field);
         return;
     case CONF_PROM_DURATION:
         conf_put_prom_duration(out, *(const int64_t *)field);

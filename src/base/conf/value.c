@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/values.h"
 
 enum { SHOWN_BYTES = 80 };
 
@@ -85,30 +86,6 @@ int conf_parse_float(struct str_view text, double *ret, struct err *err)
     return err_set(err, ERR_INVALID, "'%.*s' is not a number", SV_ARG(shown(text)));
 }
 
-struct unit {
-    const char *name;
-    int64_t ns;
-};
-/* The order in which Prometheus durations name them; longer names before their beginnings. */
-static const struct unit units[] = {
-    {"y", 365 * NS_PER_DAY}, {"w", 7 * NS_PER_DAY}, {"d", NS_PER_DAY}, {"h", NS_PER_HOUR},
-    {"ms", NS_PER_MS},       {"m", NS_PER_MIN},     {"s", NS_PER_S},   {"us", NS_PER_US},
-    {"µs", NS_PER_US},       {"μs", NS_PER_US},     {"ns", 1},
-};
-enum { N_UNITS = sizeof units / sizeof units[0] };
-
-static const struct unit *unit_at(struct str_view text, size_t *ret_len)
-{
-    for (unsigned i = 0; i < N_UNITS; i++) {
-        struct str_view name = sv_of(units[i].name);
-        if (sv_starts_with(text, name)) {
-            *ret_len = name.len;
-            return &units[i];
-        }
-    }
-    return NULL;
-}
-
 /* "12" or "1.5" at the start of text, times unit; false when it does not fit 63 bits. */
 static bool scaled(struct str_view number, int64_t unit_ns, int64_t *ret)
 {
@@ -125,49 +102,9 @@ static bool scaled(struct str_view number, int64_t unit_ns, int64_t *ret)
     return !__builtin_add_overflow(v, (int64_t)llround(fraction * (double)unit_ns), ret);
 }
 
-enum duration_style { GO_STYLE, PROM_STYLE };
-
-static bool parse_terms(struct str_view text, enum duration_style style, int64_t *ret)
-{
-    int64_t sum = 0, last_unit_ns = INT64_MAX;
-    while (text.len > 0) {
-        size_t n = 0, n_dots = 0, unit_len = 0;
-        while (n < text.len && (isdigit((unsigned char)text.p[n]) || text.p[n] == '.'))
-            n_dots += text.p[n++] == '.';
-        const struct unit *u = unit_at(sv_from(text, n), &unit_len);
-        if (n == n_dots || n_dots > (style == GO_STYLE) || !u)
-            return false;
-        bool prom_only = u->ns >= NS_PER_DAY, go_only = u->ns < NS_PER_MS;
-        if (style == GO_STYLE ? prom_only : go_only || u->ns >= last_unit_ns)
-            return false;
-        int64_t term;
-        if (!scaled(sv_sub(text, 0, n), u->ns, &term) || __builtin_add_overflow(sum, term, &sum))
-            return false;
-        last_unit_ns = u->ns;
-        text = sv_from(text, n + unit_len);
-    }
-    *ret = sum;
-    return true;
-}
-
-static bool parse_go(struct str_view text, int64_t *ret)
-{
-    bool negative = text.len > 0 && text.p[0] == '-';
-    if (text.len > 0 && (text.p[0] == '-' || text.p[0] == '+'))
-        text = sv_from(text, 1);
-    if (sv_eq(text, SV("0"))) {
-        *ret = 0;
-        return true;
-    }
-    if (text.len == 0 || !parse_terms(text, GO_STYLE, ret))
-        return false;
-    *ret = negative ? -*ret : *ret;
-    return true;
-}
-
 int conf_parse_duration(struct str_view text, int64_t *ret_ns, struct err *err)
 {
-    if (!parse_go(text, ret_ns))
+    if (duration_parse_go(text, ret_ns, NULL) < 0)
         return err_set(err, ERR_INVALID, "'%.*s' is not a duration such as 1h30m, 15s or 250ms",
                        SV_ARG(shown(text)));
     return 0;
@@ -175,9 +112,7 @@ int conf_parse_duration(struct str_view text, int64_t *ret_ns, struct err *err)
 
 int conf_parse_prom_duration(struct str_view text, int64_t *ret_ns, struct err *err)
 {
-    if (text.len > 0 && parse_terms(text, PROM_STYLE, ret_ns))
-        return 0;
-    if (!parse_go(text, ret_ns))
+    if (duration_parse_prom(text, ret_ns, NULL) < 0 && duration_parse_go(text, ret_ns, NULL) < 0)
         return err_set(err, ERR_INVALID, "'%.*s' is not a duration such as 30d, 1h30m or 250ms",
                        SV_ARG(shown(text)));
     return 0;
@@ -214,68 +149,12 @@ int conf_parse_size(struct str_view text, uint64_t *ret_bytes, struct err *err)
     return 0;
 }
 
-/* Up to nine decimals of v / unit, without trailing zeros. */
-static void put_decimal(struct buf *out, uint64_t v, uint64_t unit)
-{
-    buf_printf(out, "%llu", (unsigned long long)(v / unit));
-    uint64_t rest = v % unit;
-    if (rest == 0)
-        return;
-    buf_put_u8(out, '.');
-    while (rest) {
-        rest *= 10;
-        buf_put_u8(out, (uint8_t)('0' + rest / unit));
-        rest %= unit;
-    }
-}
-
-void conf_put_duration(struct buf *out, int64_t ns)
-{
-    uint64_t v = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
-    if (ns < 0)
-        buf_put_u8(out, '-');
-    if (v >= (uint64_t)NS_PER_S) {
-        uint64_t h = v / NS_PER_HOUR, m = v % NS_PER_HOUR / NS_PER_MIN;
-        if (h)
-            buf_printf(out, "%lluh", (unsigned long long)h);
-        if (h || m)
-            buf_printf(out, "%llum", (unsigned long long)m);
-        put_decimal(out, v % NS_PER_MIN, NS_PER_S);
-        buf_put(out, SV("s"));
-    } else if (v == 0) {
-        buf_put(out, SV("0s"));
-    } else if (v >= (uint64_t)NS_PER_MS) {
-        put_decimal(out, v, NS_PER_MS);
-        buf_put(out, SV("ms"));
-    } else if (v >= (uint64_t)NS_PER_US) {
-        put_decimal(out, v, NS_PER_US);
-        buf_put(out, SV("µs"));
-    } else {
-        buf_printf(out, "%lluns", (unsigned long long)v);
-    }
-}
-
 void conf_put_prom_duration(struct buf *out, int64_t ns)
 {
-    if (ns < 0 || ns % NS_PER_MS != 0) {
-        conf_put_duration(out, ns); /* cannot be said in whole milliseconds */
-        return;
-    }
-    if (ns == 0)
-        buf_put(out, SV("0s"));
-    static const struct unit shown_units[] = {
-        {"y", 365 * NS_PER_DAY}, {"w", 7 * NS_PER_DAY}, {"d", NS_PER_DAY}, {"h", NS_PER_HOUR},
-        {"m", NS_PER_MIN},       {"s", NS_PER_S},       {"ms", NS_PER_MS},
-    };
-    for (unsigned i = 0; i < sizeof shown_units / sizeof shown_units[0]; i++) {
-        const struct unit *u = &shown_units[i];
-        /* Years and weeks only for what is nothing else: 30d and 31d, but 1w and 1y. */
-        bool coarse = u->ns > NS_PER_DAY;
-        if (ns < u->ns || (coarse && ns % u->ns != 0))
-            continue;
-        buf_printf(out, "%lld%s", (long long)(ns / u->ns), u->name);
-        ns %= u->ns;
-    }
+    if (ns < 0 || ns % NS_PER_MS != 0)
+        buf_put_duration_go(out, ns); /* cannot be said in whole milliseconds */
+    else
+        buf_put_duration_prom(out, ns);
 }
 
 void conf_put_size(struct buf *out, uint64_t bytes)

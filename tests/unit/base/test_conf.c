@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/conf/conf.h"
+#include "base/values.h"
 
 struct inner {
     bool on;
@@ -414,7 +415,7 @@ static void test_durations_and_sizes_print_as_loki_prints_them(void **state)
              {1500, "1.5µs", "1.5µs"}};
     for (size_t i = 0; i < sizeof d / sizeof d[0]; i++) {
         CLEANUP(buf_deinit) struct buf go = BUF_INIT, prom = BUF_INIT;
-        conf_put_duration(&go, d[i].ns);
+        buf_put_duration_go(&go, d[i].ns);
         conf_put_prom_duration(&prom, d[i].ns);
         assert_true(sv_eq(buf_view(&go), sv_of(d[i].go)));
         assert_true(sv_eq(buf_view(&prom), sv_of(d[i].prom)));

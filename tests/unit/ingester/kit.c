@@ -488,10 +488,9 @@ void kit_read(struct kit *k, const char *tenant, bool collapse, struct buf *out,
     struct arena arena = ARENA_INIT;
     struct recent recent;
     struct rows rows = {0};
-    struct peer peer = ingester_peer(k->in);
+    struct recent_source source = ingester_recent(k->in);
     *ret = (struct kit_found){0};
-    assert_int_equal(
-        peer.ops->recent_open(peer.self, sv_of(tenant), NULL, 0, &arena, &recent, NULL), 0);
+    assert_int_equal(source.open(source.self, sv_of(tenant), NULL, 0, &arena, &recent, NULL), 0);
     for (size_t i = 0; i < recent.view->n_segments; i++) {
         const struct segment_info *info = &recent.view->segments[i]->info;
         size_t before = rows.n;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "http/server.h"
 #include "querier/log_answer.h"
 #include "querier/metric_answer.h"
 

@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/* plan_impl.h - the steps of planning; only plan*.c include it. */
-#pragma once
-#include "querier/plan.h"
-
-/* Ranks the streams of index and heads together, each once. */
-int plan_join_streams(struct plan *p, const struct recent *recent, struct err *err);
-/* Finds head runs, zones and tasks; parts are open. */
-int plan_find_runs(struct plan *p, enum plan_order order, struct err *err);

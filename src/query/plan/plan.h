@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan.h - where the entries of a selector lie, at one instant: streams, runs of chunks, heads, the
+ * zones in which runs of one stream overlap, and the tasks that read them.
+ * One view is pinned for it all, so that each entry is in one place; nothing of the index is held.
+ * Streams are ranked by hash, then labels: that is their order among equal times.
+ * Threads: built by one; then immutable and shared by the workers. */
+#pragma once
+#include "filter/compile.h"
+#include "query/env.h"
+#include "query/plan/overlap.h"
+#include "query/source.h"
+#include "store/index.h"
+#include "store/segments.h"
+
+enum { PLAN_NO_HEAD = UINT32_MAX, PLAN_HEAD_TASK = UINT32_MAX };
+
+struct plan_stream {
+    struct str_view encoded; /* labels */
+    uint64_t hash;
+    struct labels labels;
+    uint32_t head_idx; /* its number in the heads, or PLAN_NO_HEAD */
+};
+
+/* What the plan knows of a run beyond where it lies. */
+struct plan_run {
+    uint32_t stream;  /* rank */
+    uint32_t n_zones; /* that it covers, in full or in part */
+    size_t first_zone;
+    uint64_t arrival; /* rises from run to run of a stream */
+};
+
+struct plan_part {
+    const struct index_selected_part *selected;
+    struct open_segment *open;
+    const struct part *part;
+    struct chunk_source source;
+    struct plan_run *runs; /* of selected->runs */
+};
+
+/* A stream's entries in one head generation.  Times may reach further than the entries. */
+struct plan_head_run {
+    struct plan_run run;
+    uint32_t head; /* in the view */
+    struct time_span at;
+    bool in_order;
+};
+
+/* One chunk, or one head run: `part` is PLAN_HEAD_TASK and first_run a head run. */
+struct plan_task {
+    struct time_span at; /* of its runs */
+    uint32_t part;
+    uint32_t first_run, n_runs; /* of the part; all of one chunk */
+};
+
+enum plan_order { PLAN_OLDEST_FIRST, PLAN_NEWEST_FIRST };
+
+struct plan {
+    const struct query_env *env;
+    struct arena arena;
+    struct time_span within;
+    struct matcher *matchers; /* compiled */
+    size_t n_matchers;
+    struct view *view;
+    struct plan_stream *streams; /* by rank */
+    uint32_t n_streams;
+    struct index_selection selection;
+    uint32_t *rank_of_series; /* of selection.series */
+    struct plan_part *parts;  /* one per selected part */
+    size_t n_parts;           /* opened so far */
+    struct plan_head_run *head_runs;
+    size_t n_head_runs;
+    struct overlap_zone *zones; /* of all streams */
+    size_t n_zones;
+    struct plan_task *tasks; /* by time, see plan_order */
+    size_t n_tasks, n_chunks;
+    uint64_t charged_bytes;
+    struct compile compile; /* of the matchers */
+};
+
+struct plan_query {
+    const struct matcher *matchers; /* not compiled */
+    size_t n_matchers;
+    struct time_span within;
+    enum plan_order order;
+};
+int plan_open(struct plan *p, const struct query_env *env, const struct plan_query *query,
+              struct err *err);
+/* Also after a failed plan_open; unpins the view. */
+void plan_close(struct plan *p);
