@@ -12,7 +12,7 @@
 #include "model/labels.h"
 #include "model/matcher.h"
 #include "regex/regex.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/view.h"
 
 struct times {

@@ -17,8 +17,8 @@
 #include "ingester/ingester.h"
 #include "querier/querier.h"
 #include "store/catalog.h"
-#include "store/index.h"
-#include "store/object.h"
+#include "store/index/index.h"
+#include "store/object/object.h"
 #include "store/segments.h"
 #include "store/view.h"
 

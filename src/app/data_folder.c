@@ -4,9 +4,9 @@
 #include <errno.h>
 
 #include "base/file.h"
-#include "ingester/wal_files.h"
 #include "store/kv.h"
-#include "store/object.h"
+#include "store/object/object.h"
+#include "wal/files.h"
 
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err)
 {

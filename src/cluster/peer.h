@@ -13,19 +13,7 @@
 #include "model/labels.h"
 #include "model/push.h"
 
-struct limits; /* model/limits.h */
-
 /* --- push ------------------------------------------------------------------------------- */
-
-struct push_batch {
-    struct str_view tenant;
-    const struct limits *limits; /* the tenant's, of the moment the request came */
-    struct push_stream *streams;
-    size_t n_streams;
-    struct push_body body;
-    int64_t received_ns;
-    struct arena *arena; /* for texts; lives until done */
-};
 
 /* result 0: every entry not marked rejected is on stable storage and visible.  < 0: nothing of it
  * is promised, err says why.  The batch is the caller's again. */

@@ -8,7 +8,7 @@
 #include "app/data_folder.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "store/object.h"
+#include "store/object/object.h"
 #include "store/rebuild.h"
 
 struct command {

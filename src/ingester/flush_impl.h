@@ -7,8 +7,8 @@
  * Threads: the flush thread owns all of it.  in->mu is taken for a look or a wait,
  * never across a merge. */
 #pragma once
-#include "ingester/merge.h"
 #include "ingester/state.h"
+#include "merge/merge.h"
 
 struct object_reader; /* store/object.h */
 

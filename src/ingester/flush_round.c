@@ -10,7 +10,7 @@
 #include "chunk/segment.h"
 #include "ingester/flush_impl.h"
 #include "store/catalog.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 COUNTER(flushes_total, "halogi_ingester_flushes_total", "Merges of local segments into objects");
 COUNTER_SCALED(flush_seconds_total, "halogi_ingester_flush_seconds_total",

@@ -7,7 +7,7 @@
 #include "base/metrics.h"
 #include "chunk/head.h"
 #include "ingester/state.h"
-#include "ingester/wal_record.h"
+#include "wal/record.h"
 
 COUNTER(appended_total, "halogi_ingester_appended_entries_total", "Entries taken into the head");
 COUNTER(repeated_total, "halogi_ingester_refused_pushes_total",

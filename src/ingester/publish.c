@@ -4,8 +4,8 @@
 #include "base/log.h"
 #include "chunk/segment.h"
 #include "ingester/state.h"
-#include "store/index.h"
-#include "store/object.h"
+#include "store/index/index.h"
+#include "store/object/object.h"
 #include "store/segments.h"
 
 static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)

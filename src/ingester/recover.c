@@ -7,9 +7,9 @@
 #include "base/metrics.h"
 #include "chunk/head.h"
 #include "ingester/state.h"
-#include "ingester/wal_record.h"
 #include "store/catalog.h"
-#include "store/index.h"
+#include "store/index/index.h"
+#include "wal/record.h"
 #include "wire/push.h"
 
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");

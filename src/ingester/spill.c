@@ -10,7 +10,7 @@
 #include "ingester/gather.h"
 #include "ingester/state.h"
 #include "store/catalog.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 COUNTER(spills_total, "halogi_ingester_spills_total", "Heads written to local segments");
 COUNTER(spill_failures_total, "loki_ingester_chunks_flush_failures_total",

@@ -7,9 +7,9 @@
 #include "base/ledger.h"
 #include "base/thread.h"
 #include "ingester/ingester.h"
-#include "ingester/streams.h"
-#include "ingester/wal.h"
+#include "ingester/streams/streams.h"
 #include "store/view.h"
+#include "wal/wal.h"
 
 struct flush_request;
 struct head_pages;     /* chunk/head_pages.h */

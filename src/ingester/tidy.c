@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "chunk/segment.h"
 #include "ingester/state.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 enum { LOG_MOST = 10 };
 

@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "model/entry.h"
 #include "model/labels.h"
+
+struct limits; /* model/limits.h */
 
 struct push_entry {
     struct entry e;        /* normalised: line cut, metadata renamed, detected_level added */
@@ -43,4 +46,15 @@ struct push_body {
     uint8_t format, coding; /* enum push_format, enum push_coding (wire/push.h) */
     struct str_view policy; /* encoded struct push_policy (wire/push.h) */
     uint64_t decoded_bytes; /* set by push_decode(): over 8 MiB goes canonical and split */
+};
+
+/* What one request brings for one tenant. */
+struct push_batch {
+    struct str_view tenant;
+    const struct limits *limits; /* the tenant's, of the moment the request came */
+    struct push_stream *streams;
+    size_t n_streams;
+    struct push_body body;
+    int64_t received_ns;
+    struct arena *arena; /* for texts; lives until done */
 };

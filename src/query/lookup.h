@@ -8,7 +8,7 @@
 #include "filter/compile.h"
 #include "model/series_set.h"
 #include "query/source.h"
-#include "store/index.h"
+#include "store/index/index.h"
 
 struct lookup_ask {
     const struct query_source *source;

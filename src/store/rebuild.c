@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "chunk/segment.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/kv.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 struct found {
     enum segment_place place;

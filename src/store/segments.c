@@ -9,7 +9,7 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "chunk/filter.h"
-#include "store/lazy_reader.h"
+#include "store/object/lazy_reader.h"
 #include "store/view.h"
 
 COUNTER(segments_opened, "halogi_segments_opened_total", "Segment files opened for queries");

@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "base/crc32c.h"
-#include "store/part_row.h"
+#include "store/index/part_row.h"
 
 enum { N_WANTED = 4096, MAX_RUNS = 20000, HEADER = 32, CRC_AT = 24, ENTRY = 12, GROUP = 64 };
 

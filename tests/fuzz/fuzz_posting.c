@@ -4,7 +4,7 @@
 #include <assert.h>
 
 #include "base/crc32c.h"
-#include "store/sids.h"
+#include "store/index/sids.h"
 
 static uint16_t list[POSTING_MAX], again[POSTING_MAX];
 

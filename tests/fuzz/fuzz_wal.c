@@ -5,8 +5,8 @@
 #include <assert.h>
 
 #include "base/crc32c.h"
-#include "ingester/wal_record.h"
 #include "model/limits.h"
+#include "wal/record.h"
 #include "wire/push.h"
 
 enum { EPOCH = 7, MAX_ENTRIES = 100000 };

@@ -9,7 +9,7 @@
 #include "query/env.h"
 #include "query/plan/overlap.h"
 #include "query/source.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/segments.h"
 
 enum { PLAN_NO_HEAD = UINT32_MAX, PLAN_HEAD_TASK = UINT32_MAX };

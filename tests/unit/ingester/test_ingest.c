@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/catalog.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 #define T0 INT64_C(1700000000000000000)
 #define A "{\"app\":\"a\"}"

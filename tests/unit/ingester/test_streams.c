@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "ingester/streams.h"
+#include "ingester/streams/streams.h"
 #include "model/matcher.h"
 
 /* n sets: every one has job and pod, one in three has zone as well. */

@@ -10,8 +10,8 @@
 #include "model/limits.h"
 #include "query/env.h"
 #include "query/source.h"
-#include "store/index.h"
-#include "store/object.h"
+#include "store/index/index.h"
+#include "store/object/object.h"
 #include "store/segments.h"
 #include "store/view.h"
 

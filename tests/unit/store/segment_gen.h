@@ -7,7 +7,7 @@
 #include "chunk/segment.h"
 #include "model/labels.h"
 #include "store/catalog.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 /* Tenant t of n_tenants has, in period p of n_periods, streams {app="a<i>", t="<t>"} with n_rows
  * lines "line <row> of ..." each, one a second from the period's start on. */

@@ -7,8 +7,8 @@
 #include "base/thread.h"
 #include "model/matcher.h"
 #include "regex/regex.h"
-#include "store/index.h"
-#include "store/table.h"
+#include "store/index/index.h"
+#include "store/index/table.h"
 #include "store/view.h"
 
 enum {

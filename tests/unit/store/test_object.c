@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/thread.h"
-#include "store/object.h"
+#include "store/object/object.h"
 
 struct fixture {
     struct folder *folder;

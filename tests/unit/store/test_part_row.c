@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
-#include "store/part_row.h"
+#include "store/index/part_row.h"
 
 enum { MAX_SERIES = 1000, MAX_RUNS = 4 };
 static struct segment_run runs[MAX_SERIES][MAX_RUNS];

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "segment_gen.h"
-#include "store/index.h"
+#include "store/index/index.h"
 #include "store/rebuild.h"
 #include "store/view.h"
 

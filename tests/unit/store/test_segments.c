@@ -7,7 +7,7 @@
 #include "base/thread.h"
 #include "chunk/filter.h"
 #include "segment_gen.h"
-#include "store/object.h"
+#include "store/object/object.h"
 #include "store/segments.h"
 #include "store/view.h"
 

@@ -2,7 +2,7 @@
 #include "folder.h"
 /* folder.h brings cmocka and what it wants before. */
 #include "base/crc32c.h"
-#include "store/sids.h"
+#include "store/index/sids.h"
 
 static uint16_t in[POSTING_MAX], out[POSTING_MAX];
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files.h - the files of the WAL's folder: which are in use, which may be used again.
+ * Promise: wal_files_take() returns a file of full size whose name is durable.
+ * Threads: the caller's lock. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wal/format.h"
+
+struct wal_file {
+    uint32_t number;  /* its name: "00000012.wal" */
+    uint64_t epoch;   /* of its current use; 0: free */
+    uint64_t end_lsn; /* of that use, excluded; UINT64_MAX while it is written */
+    uint64_t bytes;
+};
+struct wal_files {
+    const char *folder; /* owned */
+    uint64_t file_bytes;
+    struct wal_file *v; /* in no order */
+    size_t n, cap;
+    uint32_t next_number;
+};
+
+enum { WAL_MAX_FREE_FILES = 4, WAL_PATH_BYTES = 4096 };
+
+/* Lists the folder, made when missing, with the epoch of each file.  All names are durable. */
+int wal_files_open(struct wal_files *fs, const char *folder, uint64_t file_bytes, struct err *err);
+void wal_files_deinit(struct wal_files *fs);
+/* A free file, made when there is none; opened for writing. */
+int wal_files_take(struct wal_files *fs, uint64_t epoch, uint32_t *ret_number, int *ret_fd,
+                   struct err *err);
+/* No more is written to it; it grew to `bytes`. */
+void wal_files_ended(struct wal_files *fs, uint32_t number, uint64_t bytes);
+/* Frees what ends at or below the LSN, removing what is too much. */
+void wal_files_covered(struct wal_files *fs, uint64_t lsn);
+uint64_t wal_files_bytes_in_use(const struct wal_files *fs);
+void wal_file_path(const struct wal_files *fs, uint32_t number, char out[WAL_PATH_BYTES]);
+/* What the first bytes of the file say; *ret_good false when the header does not check. */
+int wal_file_read_header(const char *path, struct wal_file_header *ret, bool *ret_good,
+                         struct err *err);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wal/group.h"
+
+#include "base/crc32c.h"
+
+void group_clear(struct group *g)
+{
+    g->next = NULL;
+    buf_clear(&g->bytes);
+    g->n_pieces = g->n_waiters = g->n_records = 0;
+    g->payload_bytes = g->pos = 0;
+    g->shown = NULL;
+}
+
+void group_free(struct group *g)
+{
+    if (!g)
+        return;
+    buf_deinit(&g->bytes);
+    free(g->pieces);
+    free(g->waiters);
+    free(g);
+}
+
+static void add_piece(struct group *g, const char *borrowed, size_t len)
+{
+    struct piece *tail = g->n_pieces ? &g->pieces[g->n_pieces - 1] : NULL;
+    g->payload_bytes += len;
+    if (len == 0)
+        return;
+    if (tail && !tail->borrowed && !borrowed) {
+        tail->len += len;
+        return;
+    }
+    g->pieces = mem_grow(g->pieces, &g->cap_pieces, g->n_pieces + 1, sizeof *g->pieces);
+    g->pieces[g->n_pieces++] = (struct piece){borrowed, len};
+}
+
+static void add_copied(struct group *g, const void *p, size_t len)
+{
+    buf_put_bytes(&g->bytes, p, len);
+    add_piece(g, NULL, len);
+}
+
+uint64_t group_add_record(struct group *g, enum wal_record_type type, struct str_view head,
+                          struct str_view body)
+{
+    static const char zeros[WAL_RECORD_ALIGN_BYTES];
+    char header[WAL_RECORD_HEADER_BYTES];
+    uint64_t lsn = wal_lsn(g->epoch, g->at) + WAL_GROUP_HEADER_BYTES + g->payload_bytes;
+    size_t len = head.len + body.len;
+    wal_put_record_header(header, type, (uint32_t)len);
+    add_copied(g, header, sizeof header);
+    add_copied(g, head.p, head.len);
+    add_piece(g, body.p, body.len);
+    add_copied(g, zeros, wal_align(len, WAL_RECORD_ALIGN_BYTES) - len);
+    g->n_records++;
+    return lsn;
+}
+
+void group_add_waiter(struct group *g, struct wal_waiter waiter)
+{
+    if (!waiter.fn)
+        return;
+    g->waiters = mem_grow(g->waiters, &g->cap_waiters, g->n_waiters + 1, sizeof *g->waiters);
+    g->waiters[g->n_waiters++] = waiter;
+}
+
+uint32_t group_crc(const struct group *g)
+{
+    uint32_t crc = 0;
+    const char *own = g->bytes.p;
+    for (size_t i = 0; i < g->n_pieces; i++) {
+        const struct piece *p = &g->pieces[i];
+        crc = crc32c_extend(crc, sv(p->borrowed ? p->borrowed : own, p->len));
+        own += p->borrowed ? 0 : p->len;
+    }
+    return crc;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wal.h - the write-ahead log: appended by pushes, made durable by a group-commit thread.
+ * Promise: once a waiter ran with 0, every record appended before it is replayed after any crash
+ * (WAL_SYNC_FDATASYNC; with the other modes, after a crash of the process alone).
+ * Files have fixed names and are used again and again; each use has its own epoch, hence LSN.
+ * Threads: appends come under the caller's lock (one at a time); waiters and show() run on the
+ * commit thread, in order of append, and must not block. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str_view.h"
+#include "base/uuid.h"
+#include "wal/format.h"
+
+enum wal_sync {
+    WAL_SYNC_FDATASYNC, /* before the answer */
+    WAL_SYNC_INTERVAL,  /* answer after the write, sync every interval */
+    WAL_SYNC_NONE,      /* answer after the write, sync when a file is full and at the end */
+};
+
+struct wal_options {
+    const char *folder;
+    struct uuid installation;
+    enum wal_sync sync;
+    int64_t sync_interval_ns;
+    uint64_t file_bytes; /* 0: 16 MiB; smaller ones are for tests */
+    /* A group is durable: what was appended with this `shown` may be seen up to `pos`. */
+    void (*show)(void *shown, uint64_t pos);
+};
+
+/* --- replay, before wal_open ------------------------------------------------------------- */
+
+typedef int wal_replay_fn(void *ctx, const struct wal_record *record, struct err *err);
+struct wal_replayed {
+    uint64_t next_epoch, end_lsn;      /* for wal_open */
+    uint64_t n_records, n_bytes;       /* given to fn; payload bytes seen */
+    uint64_t n_corrupt, corrupt_bytes; /* places that were synced once and do not check now */
+    uint64_t torn_bytes;               /* a tail that was never acknowledged */
+};
+/* Every whole record from from_lsn on, in order; policy records also from below it.  What fn gets
+ * is on stable storage, whatever the process before this one came to.  fn's first
+ * nonzero result ends it and is returned.  Corruption is logged and counted, and reading goes on
+ * behind it. */
+int wal_replay(const char *folder, struct uuid installation, uint64_t from_lsn, wal_replay_fn *fn,
+               void *ctx, struct wal_replayed *ret, struct err *err);
+
+/* --- the log ----------------------------------------------------------------------------- */
+
+struct wal;
+/* Appends start in a new epoch after the replayed end. */
+int wal_open(struct wal **ret, const struct wal_options *options,
+             const struct wal_replayed *replayed, struct err *err);
+/* Commits what was appended, syncs in every mode, ends the thread. */
+void wal_close(struct wal *w);
+
+typedef void wal_done_fn(void *ctx, int result, const struct err *err);
+struct wal_waiter {
+    wal_done_fn *fn; /* NULL: nobody waits */
+    void *ctx;
+};
+/* What one append brings.  head is copied; body is borrowed until the waiter of this or a later
+ * append ran. */
+struct wal_entry {
+    enum wal_record_type type;
+    struct str_view head, body;
+    /* The policy that the record refers to, p == NULL: none.  Its own record is written before
+     * this one unless the file holds it already, not too far back. */
+    uint64_t policy_id;
+    struct str_view policy;
+    void *shown; /* for wal_options.show; NULL: nothing to show */
+    uint64_t pos;
+    struct wal_waiter waiter;
+};
+/* ret_lsn: the record's, may be NULL.  < 0, and no waiter will run: the log is broken (a write or
+ * a sync failed before). */
+int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, struct err *err);
+/* Runs the waiter once all appended so far is durable: at once when it is already. */
+void wal_join(struct wal *w, struct wal_waiter waiter);
+/* Larger than every LSN given so far, not larger than any to come. */
+uint64_t wal_next_lsn(struct wal *w);
+/* Waits until all appended so far is durable; < 0 when the log is or gets broken. */
+int wal_flush(struct wal *w, struct err *err);
+
+/* Everything below is in segments: files wholly below are used again or removed. */
+void wal_covered(struct wal *w, uint64_t lsn);
+bool wal_is_broken(struct wal *w, struct err *err); /* err: why, when it is */
+/* After the appended records were made durable elsewhere: goes on in a new file. */
+int wal_repair(struct wal *w, struct err *err);
+uint64_t wal_bytes_in_use(struct wal *w);

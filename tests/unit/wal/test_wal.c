@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "wal/files.h"
+#include "wal/wal.h"
+
+enum { FILE_BYTES = 64 << 10 };
+
+struct fixture {
+    char folder[64];
+    struct wal_options options;
+    struct wal_replayed replayed;
+    struct wal *wal;
+    struct buf seen; /* bodies replayed, each ended by '|' */
+    uint64_t first_lsn, last_lsn;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(1, sizeof *f);
+    strcpy(f->folder, "/tmp/halogi-wal-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    f->options = (struct wal_options){.folder = f->folder,
+                                      .installation = {{1, 2, 3}},
+                                      .sync_interval_ns = 1000 * 1000,
+                                      .file_bytes = FILE_BYTES};
+    log_set_level(LOG_LEVEL_ERROR + 1);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    file_fault_set(NULL, NULL);
+    wal_close(f->wal);
+    buf_deinit(&f->seen);
+    assert_int_equal(file_remove_tree(f->folder, NULL), 0);
+    free(f);
+    return 0;
+}
+
+static int collect(void *ctx, const struct wal_record *record, struct err *err)
+{
+    struct fixture *f = ctx;
+    if (record->type == WAL_RECORD_POLICY)
+        return 0;
+    assert_true(record->lsn > f->last_lsn);
+    f->last_lsn = record->lsn;
+    buf_put(&f->seen, record->body);
+    buf_put_u8(&f->seen, '|');
+    return 0;
+}
+
+/* What a start would find; leaves f->replayed for the next open. */
+static struct str_view replay(struct fixture *f, uint64_t from_lsn)
+{
+    struct err err = ERR_INIT;
+    buf_clear(&f->seen);
+    f->last_lsn = 0;
+    int r =
+        wal_replay(f->folder, f->options.installation, from_lsn, collect, f, &f->replayed, &err);
+    if (r < 0)
+        fail_msg("%s", err.text);
+    return buf_view(&f->seen);
+}
+
+static void reopen(struct fixture *f)
+{
+    struct err err = ERR_INIT;
+    wal_close(f->wal);
+    f->wal = NULL;
+    replay(f, 0);
+    if (wal_open(&f->wal, &f->options, &f->replayed, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static uint64_t append(struct fixture *f, struct str_view body)
+{
+    uint64_t lsn = 0;
+    struct err err = ERR_INIT;
+    struct wal_entry e = {.type = WAL_RECORD_BODY, .head = SV(""), .body = body};
+    if (wal_append(f->wal, &e, &lsn, &err) < 0)
+        fail_msg("%s", err.text);
+    return lsn;
+}
+
+/* One group per call. */
+static uint64_t commit(struct fixture *f, const char *body)
+{
+    uint64_t lsn = append(f, sv_of(body));
+    assert_int_equal(wal_flush(f->wal, NULL), 0);
+    return lsn;
+}
+
+static void path_of(struct fixture *f, unsigned number, char out[128])
+{
+    snprintf(out, 128, "%s/%08u.wal", f->folder, number);
+}
+
+static void damage(struct fixture *f, unsigned number, uint64_t at)
+{
+    char path[128], byte;
+    path_of(f, number, path);
+    int fd = file_open(path, FILE_WRITE, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(file_pread_all(fd, &byte, 1, at, NULL), 0);
+    byte ^= 0x40;
+    assert_int_equal(file_pwrite_all(fd, sv(&byte, 1), at, NULL), 0);
+    file_close(fd);
+}
+
+static void test_what_was_appended_is_replayed_in_order(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    commit(f, "one");
+    append(f, SV("two"));
+    append(f, SV(""));
+    commit(f, "four");
+    reopen(f);
+    assert_true(sv_eq(buf_view(&f->seen), SV("one|two||four|")));
+    commit(f, "five");
+    assert_true(sv_eq(replay(f, 0), SV("one|two||four|five|")));
+}
+
+static void test_replay_begins_at_the_covered_lsn(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    append(f, SV("one"));
+    uint64_t two = append(f, SV("two"));
+    commit(f, "three");
+    assert_true(sv_eq(replay(f, two), SV("two|three|")));
+    assert_true(sv_eq(replay(f, wal_next_lsn(f->wal)), SV("")));
+}
+
+static void test_a_torn_tail_is_left_out_and_never_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    commit(f, "one");
+    uint64_t lsn = commit(f, "two");
+    wal_close(f->wal);
+    f->wal = NULL;
+    damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
+    reopen(f);
+    assert_true(sv_eq(buf_view(&f->seen), SV("one|")));
+    assert_int_equal(f->replayed.n_corrupt, 0);
+    commit(f, "three");
+    /* The bytes become whole again: a disk that shows late what it had lost. */
+    damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
+    assert_true(sv_eq(replay(f, 0), SV("one|three|")));
+    assert_int_equal(f->replayed.n_corrupt, 0);
+}
+
+static void test_corruption_in_the_middle_is_counted_and_reading_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    commit(f, "one");
+    uint64_t lsn = commit(f, "two");
+    commit(f, "three");
+    damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
+    assert_true(sv_eq(replay(f, 0), SV("one|three|")));
+    assert_int_equal(f->replayed.n_corrupt, 1);
+    assert_int_equal(f->replayed.corrupt_bytes, 128);
+}
+
+static void test_a_damaged_last_group_of_an_earlier_file_is_corruption(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    uint64_t lsn = commit(f, "one");
+    reopen(f); /* a new epoch: the next file */
+    commit(f, "two");
+    damage(f, 1, wal_lsn_offset(lsn));
+    assert_true(sv_eq(replay(f, 0), SV("two|")));
+    assert_int_equal(f->replayed.n_corrupt, 1);
+}
+
+static void test_a_damaged_file_header_costs_nothing(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    commit(f, "one");
+    commit(f, "two");
+    damage(f, 1, 33);
+    assert_true(sv_eq(replay(f, 0), SV("one|two|")));
+}
+
+static void test_files_fill_up_and_are_used_again_without_stale_records(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    memset(buf_add(&body, 9000), 'x', 9000);
+    reopen(f);
+    for (int round = 0; round < 40; round++) {
+        append(f, buf_view(&body));
+        assert_int_equal(wal_flush(f->wal, NULL), 0);
+        wal_covered(f->wal, wal_next_lsn(f->wal));
+        assert_true(wal_bytes_in_use(f->wal) <= 2 * FILE_BYTES);
+    }
+    uint64_t last = commit(f, "last");
+    assert_true(sv_eq(replay(f, last), SV("last|")));
+    assert_int_equal(f->replayed.n_corrupt, 0);
+    char path[128];
+    path_of(f, 3, path);
+    assert_false(file_exists(path));
+}
+
+static void test_a_record_larger_than_a_file_is_kept_whole(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    memset(buf_add(&body, 5 * FILE_BYTES), 'y', 5 * FILE_BYTES);
+    reopen(f);
+    commit(f, "one");
+    append(f, buf_view(&body));
+    commit(f, "three");
+    struct str_view seen = replay(f, 0);
+    assert_int_equal(seen.len, 4 + body.len + 1 + 6);
+    assert_true(sv_ends_with(seen, SV("y|three|")));
+}
+
+static void test_every_cut_of_the_tail_keeps_a_prefix(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    for (int i = 0; i < 4; i++)
+        commit(f, "0123456789");
+    wal_close(f->wal);
+    f->wal = NULL;
+    char path[128];
+    path_of(f, 1, path);
+    int fd = file_open(path, FILE_WRITE, NULL);
+    for (int cut = 64 + 4 * 128; cut >= 0; cut--) {
+        assert_int_equal(file_pwrite_all(fd, sv("\0", 1), (uint64_t)cut, NULL), 0);
+        struct str_view seen = replay(f, 0);
+        assert_int_equal(seen.len % 11, 0);
+        /* Padding and reserved bytes behind a record may go without harm. */
+        size_t whole = cut < 64 ? 0 : ((size_t)cut - 64) / 128;
+        assert_true(seen.len / 11 >= whole && seen.len / 11 <= 4);
+        assert_int_equal(f->replayed.n_corrupt, 0);
+    }
+    file_close(fd);
+}
+
+static int take_policy(void *ctx, const struct wal_record *record, struct err *err)
+{
+    unsigned *count = ctx;
+    if (record->type == WAL_RECORD_POLICY) {
+        assert_int_equal(ld_le64(record->body.p), 77);
+        assert_true(sv_eq(sv_from(record->body, 8), SV("the policy")));
+        (*count)++;
+    } else {
+        assert_true(*count > 0); /* never before its definition */
+    }
+    return 0;
+}
+
+static void test_a_policy_is_defined_once_per_file(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    memset(buf_add(&body, 20000), 'x', 20000);
+    reopen(f);
+    for (int i = 0; i < 6; i++) {
+        struct wal_entry e = {.type = WAL_RECORD_BODY,
+                              .head = SV("head"),
+                              .body = buf_view(&body),
+                              .policy_id = 77,
+                              .policy = SV("the policy")};
+        assert_int_equal(wal_append(f->wal, &e, NULL, NULL), 0);
+    }
+    assert_int_equal(wal_flush(f->wal, NULL), 0);
+    unsigned count = 0;
+    struct wal_replayed got;
+    assert_int_equal(
+        wal_replay(f->folder, f->options.installation, 0, take_policy, &count, &got, NULL), 0);
+    assert_int_equal(count, 2); /* three records to a file */
+}
+
+struct fault {
+    enum file_op op;
+    int countdown, errnum;
+};
+
+static struct file_fault on_call(void *ctx, enum file_op op, const char *path, int fd)
+{
+    struct fault *fault = ctx;
+    if (op != fault->op || fault->countdown-- != 0)
+        return (struct file_fault){0};
+    return (struct file_fault){fault->errnum, 3};
+}
+
+static void test_a_failed_sync_stops_acknowledging_until_repair(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    reopen(f);
+    commit(f, "one");
+    struct fault fault = {FILE_OP_SYNC, 0, EIO};
+    file_fault_set(on_call, &fault);
+    append(f, SV("two"));
+    assert_int_equal(wal_flush(f->wal, &err), -EIO);
+    file_fault_set(NULL, NULL);
+    struct wal_entry e = {.type = WAL_RECORD_BODY, .head = SV(""), .body = SV("refused")};
+    assert_true(wal_append(f->wal, &e, NULL, &err) < 0);
+    assert_true(wal_is_broken(f->wal, NULL));
+    assert_int_equal(wal_repair(f->wal, &err), 0);
+    commit(f, "three");
+    assert_true(sv_eq(replay(f, 0), SV("one|three|")));
+    assert_int_equal(f->replayed.n_corrupt, 0);
+}
+
+static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    reopen(f);
+    for (enum file_op op = FILE_OP_OPEN; op <= FILE_OP_ALLOCATE; op++) {
+        wal_close(f->wal);
+        f->wal = NULL;
+        reopen(f);
+        size_t before = replay(f, 0).len;
+        struct fault fault = {op, 0, ENOSPC};
+        file_fault_set(on_call, &fault);
+        append(f, SV("maybe"));
+        int r = wal_flush(f->wal, &err);
+        file_fault_set(NULL, NULL);
+        if (r < 0) {
+            assert_int_equal(r, -ENOSPC);
+            assert_int_equal(wal_repair(f->wal, &err), 0);
+        }
+        commit(f, "sure");
+        struct str_view seen = replay(f, 0);
+        assert_true(sv_ends_with(seen, SV("sure|")));
+        assert_int_equal(seen.len, before + (r < 0 ? 5 : 11));
+    }
+}
+
+/* The sync of a new file's zeros fails, and so does every removal. */
+struct half_made {
+    bool failed;
+    unsigned n_names_synced; /* since then */
+};
+
+static struct file_fault leave_half_made(void *ctx, enum file_op op, const char *path, int fd)
+{
+    struct half_made *h = ctx;
+    bool fails = op == FILE_OP_UNLINK || (op == FILE_OP_SYNC && !h->failed);
+    h->failed |= op == FILE_OP_SYNC;
+    h->n_names_synced += h->failed && op == FILE_OP_SYNC_DIR;
+    return (struct file_fault){.errnum = fails ? EIO : 0};
+}
+
+/* It is found at its full size, and power loss would take it with what was acknowledged. */
+static void test_a_half_made_file_is_not_taken_for_durable(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    reopen(f);
+    struct half_made h = {0};
+    file_fault_set(leave_half_made, &h);
+    append(f, SV("maybe"));
+    assert_int_equal(wal_flush(f->wal, &err), -EIO);
+    assert_int_equal(h.n_names_synced, 0);
+    assert_int_equal(wal_repair(f->wal, &err), 0);
+    commit(f, "sure");
+    file_fault_set(NULL, NULL);
+    assert_in_range(h.n_names_synced, 1, 9);
+    assert_true(sv_ends_with(replay(f, 0), SV("sure|")));
+}
+
+static void test_a_file_of_another_installation_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    reopen(f);
+    commit(f, "one");
+    struct uuid other = {{9}};
+    assert_int_equal(wal_replay(f->folder, other, 0, collect, f, &f->replayed, &err), ERR_CORRUPT);
+}
+
+static void test_interval_and_none_also_keep_what_close_saw(void **state)
+{
+    struct fixture *f = *state;
+    for (enum wal_sync sync = WAL_SYNC_INTERVAL; sync <= WAL_SYNC_NONE; sync++) {
+        f->options.sync = sync;
+        reopen(f);
+        commit(f, sync == WAL_SYNC_NONE ? "none" : "interval");
+        usleep(5000);
+        wal_close(f->wal);
+        f->wal = NULL;
+    }
+    assert_true(sv_eq(replay(f, 0), SV("interval|none|")));
+}
+
+struct counted {
+    struct fixture *f;
+    _Atomic unsigned done;
+};
+
+static void count_done(void *ctx, int result, const struct err *err)
+{
+    struct counted *c = ctx;
+    assert_int_equal(result, 0);
+    c->done++;
+}
+
+static void test_waiters_run_once_each_in_order_under_load(void **state)
+{
+    struct fixture *f = *state;
+    struct counted c = {f, 0};
+    reopen(f);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct wal_entry e = {.type = WAL_RECORD_CANONICAL,
+                              .head = SV("0123456789012345678901234567890123456789"),
+                              .waiter = {count_done, &c}};
+        assert_int_equal(wal_append(f->wal, &e, NULL, NULL), 0);
+        if (i % 7 == 0)
+            wal_join(f->wal, (struct wal_waiter){count_done, &c});
+    }
+    assert_int_equal(wal_flush(f->wal, NULL), 0);
+    assert_int_equal(c.done, 2000 + 286);
+    assert_int_equal(replay(f, 0).len, 2000 * 41);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_what_was_appended_is_replayed_in_order),
+        T(test_replay_begins_at_the_covered_lsn),
+        T(test_a_torn_tail_is_left_out_and_never_comes_back),
+        T(test_corruption_in_the_middle_is_counted_and_reading_goes_on),
+        T(test_a_damaged_last_group_of_an_earlier_file_is_corruption),
+        T(test_a_damaged_file_header_costs_nothing),
+        T(test_files_fill_up_and_are_used_again_without_stale_records),
+        T(test_a_record_larger_than_a_file_is_kept_whole),
+        T(test_every_cut_of_the_tail_keeps_a_prefix),
+        T(test_a_policy_is_defined_once_per_file),
+        T(test_a_failed_sync_stops_acknowledging_until_repair),
+        T(test_a_full_disk_fails_the_push_and_a_later_repair_goes_on),
+        T(test_a_half_made_file_is_not_taken_for_durable),
+        T(test_a_file_of_another_installation_is_refused),
+        T(test_interval_and_none_also_keep_what_close_saw),
+        T(test_waiters_run_once_each_in_order_under_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
