@@ -94,7 +94,6 @@ int witness_write(const char *folder, const struct wal_witness *w, struct err *e
     unsigned at = N_SLOTS - 1;
     path_of(folder, &path);
     put_slot(slot, w);
-    bool is_new = !file_exists(path.p);
     int fd = file_open(path.p, FILE_CREATE, err);
     if (fd < 0)
         return err_context(err, fd, "WAL witness");
@@ -103,7 +102,7 @@ int witness_write(const char *folder, const struct wal_witness *w, struct err *e
         r = file_pwrite_all(fd, sv(slot, sizeof slot), (at + 1) % N_SLOTS * SLOT_STEP_BYTES, err);
     if (r == 0)
         r = file_fdatasync(fd, err);
-    if (r == 0 && is_new)
+    if (r == 0) /* an earlier try may have made the name and failed to sync it */
         r = file_fsync_dir(folder, err);
     file_close(fd);
     return r < 0 ? err_context(err, r, "WAL witness") : 0;
