@@ -6,30 +6,30 @@
 #include "base/utf8.h"
 #include "model/labels.h"
 
-enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_CHAR, TOKEN_BAD };
+enum labels_token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_CHAR, TOKEN_BAD };
 
-struct token {
-    enum token_kind kind;
+struct labels_token {
+    enum labels_token_kind kind;
     size_t at;            /* in the text */
     struct str_view raw;  /* as written */
     struct str_view text; /* of a string: without quotes and escapes */
 };
 
-struct parser {
+struct labels_parser {
     struct str_view text;
     size_t at;
     bool in_braces;
-    struct token token; /* the one looked at */
+    struct labels_token token; /* the one looked at */
     struct arena *arena;
     struct err *err;
     struct label *v;
     size_t n, cap;
 };
 
-static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
+static int fail_at(struct labels_parser *p, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
+static int fail_at(struct labels_parser *p, size_t at, const char *fmt, ...)
 {
     size_t line = 1, line_start = 0;
     for (size_t i = 0; i < at; i++) {
@@ -57,7 +57,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static void skip_blanks(struct parser *p)
+static void skip_blanks(struct labels_parser *p)
 {
     for (; p->at < p->text.len; p->at++) {
         char c = p->text.p[p->at];
@@ -120,7 +120,7 @@ static size_t unescape(struct str_view s, char quote, struct buf *out)
     return from + n;
 }
 
-static int lex_raw_string(struct parser *p)
+static int lex_raw_string(struct labels_parser *p)
 {
     size_t start = p->at;
     size_t len = sv_find_byte(sv_from(p->text, start + 1), '`');
@@ -131,7 +131,7 @@ static int lex_raw_string(struct parser *p)
     return 0;
 }
 
-static int lex_quoted_string(struct parser *p)
+static int lex_quoted_string(struct labels_parser *p)
 {
     CLEANUP(buf_deinit) struct buf plain = BUF_INIT;
     size_t start = p->at, from = start + 1;
@@ -165,7 +165,7 @@ static int lex_quoted_string(struct parser *p)
 
 /* --- tokens ----------------------------------------------------------------------------- */
 
-static int lex_unexpected(struct parser *p)
+static int lex_unexpected(struct labels_parser *p)
 {
     uint32_t c;
     struct str_view rest = sv_from(p->text, p->at);
@@ -177,10 +177,10 @@ static int lex_unexpected(struct parser *p)
     return fail_at(p, p->at, "unexpected character%s: '%.*s'", where, (int)n, rest.p);
 }
 
-static int next_token(struct parser *p)
+static int next_token(struct labels_parser *p)
 {
     skip_blanks(p);
-    p->token = (struct token){TOKEN_END, p->at, SV_EMPTY, SV_EMPTY};
+    p->token = (struct labels_token){TOKEN_END, p->at, SV_EMPTY, SV_EMPTY};
     if (p->at == p->text.len)
         return p->in_braces ? fail_at(p, p->at, "unexpected end of input inside braces") : 0;
     size_t start = p->at;
@@ -211,12 +211,12 @@ static int next_token(struct parser *p)
     return r;
 }
 
-static bool token_is(const struct parser *p, char c)
+static bool token_is(const struct labels_parser *p, char c)
 {
     return p->token.kind == TOKEN_CHAR && p->token.raw.len == 1 && p->token.raw.p[0] == c;
 }
 
-static int fail_unexpected(struct parser *p, const char *expected)
+static int fail_unexpected(struct labels_parser *p, const char *expected)
 {
     struct str_view shown = sv_sub(p->token.raw, 0, 100);
     const char *where = p->in_braces ? " in label set" : "";
@@ -240,7 +240,7 @@ static int fail_unexpected(struct parser *p, const char *expected)
 
 /* --- label set -------------------------------------------------------------------------- */
 
-static int add_label(struct parser *p, struct str_view name, struct str_view value)
+static int add_label(struct labels_parser *p, struct str_view name, struct str_view value)
 {
     if (value.len == 0)
         return 0; /* an empty label is an absent one */
@@ -262,7 +262,7 @@ static int add_label(struct parser *p, struct str_view name, struct str_view val
 }
 
 /* name = "value", or "metric name" alone. */
-static int parse_item(struct parser *p)
+static int parse_item(struct labels_parser *p)
 {
     bool quoted = p->token.kind == TOKEN_STRING;
     if (p->token.kind != TOKEN_NAME && !quoted)
@@ -284,7 +284,7 @@ static int parse_item(struct parser *p)
     return r < 0 ? r : next_token(p);
 }
 
-static int parse_braces(struct parser *p)
+static int parse_braces(struct labels_parser *p)
 {
     p->in_braces = true;
     int r = next_token(p);
@@ -306,7 +306,7 @@ int labels_parse(struct arena *a, struct str_view text, struct label **ret, size
     if (text.len > LABELS_MAX_BYTES)
         return err_set(err, ERR_TOO_LARGE, "label text of %zu bytes, limit: %d bytes", text.len,
                        LABELS_MAX_BYTES);
-    struct parser p = {.text = text, .arena = a, .err = err};
+    struct labels_parser p = {.text = text, .arena = a, .err = err};
     int r = next_token(&p);
     if (r == 0 && p.token.kind == TOKEN_NAME) {
         r = add_label(&p, SV("__name__"), p.token.raw);

@@ -106,14 +106,14 @@ static inline bool fits_at(const struct substr_needle *n, const char *p)
 }
 
 /* One search.  Candidates are starts in [p, last]. */
-struct scan {
+struct substr_search {
     const struct substr_needle *n;
     const char *last;
     size_t tries_left; /* candidates that may turn out not to fit */
     const char *stuck; /* the first one that was not tried, once there were too many */
 };
 
-static inline bool fits(struct scan *s, const char *p)
+static inline bool fits(struct substr_search *s, const char *p)
 {
     if (fits_at(s->n, p))
         return true;
@@ -122,7 +122,7 @@ static inline bool fits(struct scan *s, const char *p)
     return false;
 }
 
-static const char *scan_portable(struct scan *s, const char *p)
+static const char *scan_portable(struct substr_search *s, const char *p)
 {
     const struct substr_needle *n = s->n;
     if (n->or1 == 0) { /* memchr is fast everywhere */
@@ -161,8 +161,8 @@ eq32(const struct substr_needle *n, const struct pair32 *v, const char *p, bool 
     return _mm256_and_si256(_mm256_cmpeq_epi8(x, v->b1), _mm256_cmpeq_epi8(y, v->b2));
 }
 
-__attribute__((target("avx2"))) static inline const char *first_fit(struct scan *s, const char *p,
-                                                                    uint32_t mask)
+__attribute__((target("avx2"))) static inline const char *first_fit(struct substr_search *s,
+                                                                    const char *p, uint32_t mask)
 {
     for (; mask && !s->stuck; mask &= mask - 1) {
         const char *at = p + __builtin_ctz(mask);
@@ -174,7 +174,7 @@ __attribute__((target("avx2"))) static inline const char *first_fit(struct scan 
 
 /* Looks at starts p .. p + 31 of every step; the last step overlaps the one before it. */
 __attribute__((target("avx2"))) static inline __attribute__((always_inline)) const char *
-scan_avx2(struct scan *s, const char *p, bool fold)
+scan_avx2(struct substr_search *s, const char *p, bool fold)
 {
     const struct substr_needle *n = s->n;
     struct pair32 v = {_mm256_set1_epi8((char)n->b1), _mm256_set1_epi8((char)n->b2),
@@ -204,7 +204,7 @@ scan_avx2(struct scan *s, const char *p, bool fold)
     return NULL;
 }
 
-__attribute__((target("avx2"))) static const char *find_avx2(struct scan *s, const char *p)
+__attribute__((target("avx2"))) static const char *find_avx2(struct substr_search *s, const char *p)
 {
     return s->n->or1 | s->n->or2 ? scan_avx2(s, p, true) : scan_avx2(s, p, false);
 }
@@ -251,7 +251,7 @@ static size_t find_by(const struct substr_needle *n, struct str_view text, size_
     if (n->len == 0)
         return from;
     const char *p = text.p + from, *end = text.p + text.len, *hit;
-    struct scan s = {.n = n, .last = end - n->len, .tries_left = SIZE_MAX};
+    struct substr_search s = {.n = n, .last = end - n->len, .tries_left = SIZE_MAX};
     if (n->len > LONG) /* comparing at each place would cost length times length */
         s.tries_left = TRIES_MIN + (size_t)(end - p) / n->len * LONG;
 #ifdef __x86_64__
