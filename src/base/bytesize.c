@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ascii.h"
 #include "base/values.h"
 
 /* 1000^n for "" and B, 1024^n for i.  Index into "kmgtpe" + 1. */
@@ -10,9 +11,9 @@ static bool multiplier(struct str_view unit, bool any_case, double *ret)
         return true;
     }
     char first = unit.p[0];
-    if (any_case && first >= 'A' && first <= 'Z')
-        first = (char)(first + 32);
-    else if (!any_case && first == 'K')
+    if (any_case)
+        first = (char)ascii_lower(first);
+    else if (first == 'K')
         first = 'k';
     const char *set = any_case ? LOOSE : LITERAL;
     const char *hit = first ? strchr(set, first) : NULL;
@@ -37,7 +38,7 @@ static const double TOO_LARGE = 18446744073709551616.0; /* 2^64 */
 bool bytesize_parse_literal(struct str_view text, uint64_t *ret)
 {
     size_t n = 0;
-    while (n < text.len && ((text.p[n] >= '0' && text.p[n] <= '9') || text.p[n] == '.'))
+    while (n < text.len && (ascii_is_digit(text.p[n]) || text.p[n] == '.'))
         n++;
     double v, by;
     if (number_parse(sv_sub(text, 0, n), &v, NULL) < 0 || !multiplier(sv_from(text, n), false, &by))
@@ -58,7 +59,7 @@ int bytesize_parse(struct str_view text, uint64_t *ret, struct err *err)
         char c = text.p[n];
         if (c == ',')
             continue;
-        if (!((c >= '0' && c <= '9') || c == '.'))
+        if (!(ascii_is_digit(c) || c == '.'))
             break;
         if (n_digits == DIGITS_MAX)
             return err_set(err, ERR_INVALID, "byte size of more than %d digits", DIGITS_MAX);

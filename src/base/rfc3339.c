@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rfc3339.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 
 struct time_text {
@@ -16,7 +17,7 @@ static int64_t take_digits(struct time_text *in, size_t n)
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        if (in->s.p[i] < '0' || in->s.p[i] > '9')
+        if (!ascii_is_digit(in->s.p[i]))
             in->bad = true;
         v = v * 10 + (in->s.p[i] - '0');
     }
@@ -44,7 +45,7 @@ static int64_t take_fraction(struct time_text *in)
     if (!take_char(in, '.') && !take_char(in, ','))
         return 0;
     size_t n = 0;
-    for (; in->s.len > 0 && in->s.p[0] >= '0' && in->s.p[0] <= '9'; n++, unit /= 10) {
+    for (; in->s.len > 0 && ascii_is_digit(in->s.p[0]); n++, unit /= 10) {
         ns += (in->s.p[0] - '0') * unit;
         in->s = sv_from(in->s, 1);
     }

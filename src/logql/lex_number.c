@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
+
 size_t duration_chars(struct str_view text)
 {
     size_t n = 0;
@@ -42,8 +44,7 @@ static char here(const struct number_cursor *c)
 
 static bool is_digit_of(char ch, bool hex)
 {
-    char lower = (char)(ch | 0x20);
-    return (ch >= '0' && ch <= '9') || (hex && lower >= 'a' && lower <= 'f');
+    return ascii_digit_value(ch, hex ? 16 : 10) >= 0;
 }
 
 static void digits(struct number_cursor *c, char max)

@@ -3,6 +3,8 @@
  * Errors carry line and column (in bytes, from 1) of the offending token. */
 #include <stdio.h>
 
+#include "base/ascii.h"
+#include "base/go_quote.h"
 #include "base/utf8.h"
 #include "model/labels.h"
 
@@ -49,12 +51,7 @@ static int fail_at(struct labels_parser *p, size_t at, const char *fmt, ...)
 
 static bool is_name_start(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
+    return ascii_is_letter(c) || c == '_';
 }
 
 static void skip_blanks(struct labels_parser *p)
@@ -72,53 +69,6 @@ static void skip_blanks(struct labels_parser *p)
 }
 
 /* --- strings ---------------------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 99;
-}
-
-static const char SHORT_ESCAPES[] = "abfnrtv\\", SHORT_MEANS[] = "\a\b\f\n\r\t\v\\";
-
-/* The escape after a backslash at s[0]: appends what it means, returns its length or 0. */
-static size_t unescape(struct str_view s, char quote, struct buf *out)
-{
-    if (s.len == 0)
-        return 0;
-    const char *known = s.p[0] ? strchr(SHORT_ESCAPES, s.p[0]) : NULL;
-    if (known || s.p[0] == quote) {
-        buf_put_u8(out, (uint8_t)(known ? SHORT_MEANS[known - SHORT_ESCAPES] : quote));
-        return 1;
-    }
-    bool octal = s.p[0] >= '0' && s.p[0] <= '7';
-    size_t n = octal ? 3 : s.p[0] == 'x' ? 2 : s.p[0] == 'u' ? 4 : s.p[0] == 'U' ? 8 : 0;
-    size_t from = octal ? 0 : 1;
-    if (n == 0 || s.len < from + n)
-        return 0;
-    uint32_t v = 0;
-    for (size_t i = from; i < from + n; i++) {
-        int d = hex_digit(s.p[i]);
-        if (d >= (octal ? 8 : 16))
-            return 0;
-        v = v * (octal ? 8 : 16) + (uint32_t)d;
-    }
-    if (octal || s.p[0] == 'x') {
-        if (v > 255)
-            return 0;
-        buf_put_u8(out, (uint8_t)v);
-    } else {
-        if (v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-            return 0;
-        utf8_put(out, v);
-    }
-    return from + n;
-}
 
 static int lex_raw_string(struct labels_parser *p)
 {
@@ -153,11 +103,13 @@ static int lex_quoted_string(struct labels_parser *p)
         }
         buf_put(&plain, run);
         escaped = true;
-        size_t n = unescape(sv_from(p->text, at + 1), quote, &plain);
-        if (n == 0)
+        char meant[GO_ESCAPE_BYTES];
+        size_t n_meant = 0, n = go_unescape(sv_from(p->text, at + 1), quote, meant, &n_meant);
+        if (n_meant == 0)
             return fail_at(p, start,
                            at + 1 < p->text.len ? "unknown escape sequence"
                                                 : "escape sequence not terminated");
+        buf_put_bytes(&plain, meant, n_meant);
         at += n;
         from = at + 1;
     }
@@ -189,7 +141,7 @@ static int next_token(struct labels_parser *p)
     if (is_name_start(c) || (c == ':' && !p->in_braces)) {
         p->token.kind = TOKEN_NAME;
         while (p->at < p->text.len &&
-               (is_name_start(p->text.p[p->at]) || is_digit(p->text.p[p->at]) ||
+               (is_name_start(p->text.p[p->at]) || ascii_is_digit(p->text.p[p->at]) ||
                 (p->text.p[p->at] == ':' && !p->in_braces)))
             p->at++;
     } else if (c == '"' || c == '\'' || c == '`') {

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -28,14 +29,9 @@ static const uint8_t frequency[256] = {
     60,  60,  60,  60,  60,  60,  60,  60,  60,
 };
 
-static bool is_letter(unsigned char c)
-{
-    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
 static unsigned rank_of(unsigned char c, enum substr_case how)
 {
-    if (how == SUBSTR_FOLD && is_letter(c)) {
+    if (how == SUBSTR_FOLD && ascii_is_letter(c)) {
         unsigned lower = frequency[c], upper = frequency[c & ~0x20u];
         return lower > upper ? lower : upper;
     }
@@ -46,7 +42,7 @@ static unsigned rank_of(unsigned char c, enum substr_case how)
  * are lower case, so only the closer look must tell '[' from '{'. */
 static uint8_t fold_mask(const struct substr_needle *n, size_t at)
 {
-    return n->how == SUBSTR_FOLD && is_letter((unsigned char)n->p[at]) ? 0x20 : 0;
+    return n->how == SUBSTR_FOLD && ascii_is_letter(n->p[at]) ? 0x20 : 0;
 }
 
 static void pick_rare(struct substr_needle *n)
@@ -78,7 +74,7 @@ void substr_init(struct substr_needle *n, struct str_view bytes, enum substr_cas
     char *p = mem_alloc(bytes.len);
     for (size_t i = 0; i < bytes.len; i++) {
         char c = bytes.p[i];
-        p[i] = how == SUBSTR_FOLD && c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        p[i] = how == SUBSTR_FOLD ? (char)ascii_lower(c) : c;
     }
     *n = (struct substr_needle){.p = p, .len = bytes.len, .how = how};
     if (n->len > 0)
@@ -96,10 +92,7 @@ static inline bool fits_at(const struct substr_needle *n, const char *p)
     if (n->how == SUBSTR_EXACT)
         return memcmp(p, n->p, n->len) == 0;
     for (size_t i = 0; i < n->len; i++) {
-        unsigned char c = (unsigned char)p[i];
-        if (c >= 'A' && c <= 'Z')
-            c |= 0x20;
-        if (c != (unsigned char)n->p[i])
+        if (ascii_lower(p[i]) != n->p[i])
             return false;
     }
     return true;
@@ -232,7 +225,7 @@ static const char *find_folded_steadily(const struct substr_needle *n, const cha
     while (!hit && (size_t)(end - p) >= n->len) {
         size_t len = (size_t)(end - p) < cap ? (size_t)(end - p) : cap;
         for (size_t i = 0; i < len; i++)
-            lower[i] = p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+            lower[i] = (char)ascii_lower(p[i]);
         const char *found = memmem(lower, len, n->p, n->len);
         if (found)
             hit = p + (found - lower);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "regex/classparse.h"
 
@@ -222,7 +223,7 @@ static bool read_count(struct parse_in *in, int *ret)
 {
     struct str_view rest = sv_from(in->pattern, in->at);
     size_t n = 0;
-    while (n < rest.len && rest.p[n] >= '0' && rest.p[n] <= '9')
+    while (n < rest.len && ascii_is_digit(rest.p[n]))
         n++;
     if (n == 0 || (n > 1 && rest.p[0] == '0'))
         return false;
@@ -272,8 +273,7 @@ static int parse_braces(struct pattern_parser *ps, size_t last_at)
 static bool is_group_name(struct str_view name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c != '_' && !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+        if (!ascii_is_word(name.p[i]))
             return false;
     }
     return name.len > 0;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "regex/unicode.h"
@@ -62,7 +63,7 @@ static bool is_word(struct str_view s, size_t at, size_t *ret_len)
     size_t n = utf8_decode(sv_from(s, at), &c);
     *ret_len = n;
     if (n && c < 0x80)
-        return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        return ascii_is_word(c);
     return n && (unicode_in(c, SV("L")) || unicode_in(c, SV("Nd")));
 }
 
@@ -235,10 +236,10 @@ static bool lex_operand(struct template_lexer *x)
         return lex_quoted(x, c, c == '"' ? TT_STRING : c == '`' ? TT_RAW : TT_CHAR);
     if (c == '$')
         return lex_word(x, TT_VARIABLE);
-    bool digit_next = next >= '0' && next <= '9';
+    bool digit_next = ascii_is_digit(next);
     if (c == '.' && s.len > 1 && !digit_next)
         return lex_word(x, TT_FIELD);
-    if ((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')
+    if (ascii_is_digit(c) || c == '+' || c == '-' || c == '.')
         return lex_number(x);
     if (is_word(s, 0, &n))
         return lex_word(x, TT_IDENT);

@@ -3,9 +3,9 @@
  * belongs, or none where one belongs, is an error that shows the text. */
 #include "base/conf/conf.h"
 
-#include <ctype.h>
 #include <math.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/values.h"
 
@@ -54,17 +54,17 @@ static bool is_decimal(struct str_view text)
     size_t i = 0, digits = 0;
     if (i < text.len && (text.p[i] == '-' || text.p[i] == '+'))
         i++;
-    for (; i < text.len && isdigit((unsigned char)text.p[i]); i++)
+    for (; i < text.len && ascii_is_digit(text.p[i]); i++)
         digits++;
     if (i < text.len && text.p[i] == '.')
-        for (i++; i < text.len && isdigit((unsigned char)text.p[i]); i++)
+        for (i++; i < text.len && ascii_is_digit(text.p[i]); i++)
             digits++;
     if (digits && i < text.len && (text.p[i] == 'e' || text.p[i] == 'E')) {
         i++;
         if (i < text.len && (text.p[i] == '-' || text.p[i] == '+'))
             i++;
         size_t first = i;
-        while (i < text.len && isdigit((unsigned char)text.p[i]))
+        while (i < text.len && ascii_is_digit(text.p[i]))
             i++;
         digits = i > first ? digits : 0;
     }
@@ -125,7 +125,7 @@ static bool size_shift(struct str_view unit, unsigned *ret)
         *ret = 0;
         return true;
     }
-    const char *hit = memchr(letters, tolower((unsigned char)unit.p[0]), 5);
+    const char *hit = memchr(letters, ascii_lower(unit.p[0]), 5);
     struct str_view rest = sv_from(unit, 1);
     if (!hit || (rest.len && !sv_eq_nocase(rest, SV("b")) && !sv_eq_nocase(rest, SV("ib"))))
         return false;
@@ -137,7 +137,7 @@ int conf_parse_size(struct str_view text, uint64_t *ret_bytes, struct err *err)
 {
     size_t n = 0, n_dots = 0;
     unsigned shift = 0;
-    while (n < text.len && (isdigit((unsigned char)text.p[n]) || text.p[n] == '.'))
+    while (n < text.len && (ascii_is_digit(text.p[n]) || text.p[n] == '.'))
         n_dots += text.p[n++] == '.';
     struct str_view unit = sv_trim(sv_from(text, n));
     int64_t v;
