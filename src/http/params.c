@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application/x-www-form-urlencoded, in a URL or a body.  A broken escape stays as it is. */
+#include "base/ascii.h"
 #include "http/request.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 struct str_view params_decode(struct arena *arena, struct str_view text, bool plus_is_space)
 {
@@ -20,7 +13,7 @@ struct str_view params_decode(struct arena *arena, struct str_view text, bool pl
     for (size_t i = 0; i < text.len; i++) {
         char c = text.p[i];
         if (c == '%' && text.len - i > 2) {
-            int hi = hex_digit(text.p[i + 1]), lo = hex_digit(text.p[i + 2]);
+            int hi = ascii_hex_value(text.p[i + 1]), lo = ascii_hex_value(text.p[i + 2]);
             if (hi >= 0 && lo >= 0) {
                 c = (char)(hi << 4 | lo);
                 i += 2;

@@ -156,7 +156,7 @@ void http_reply_err(struct http_request *req, const struct err *err, bool newlin
 }
 
 /* A streamed answer: pieces from the handler's pull, perhaps compressed, waiting to be sent. */
-struct stream {
+struct streamed_answer {
     struct request *request; /* valid while the library reads from us */
     http_pull_fn *pull;
     void (*done)(void *ctx);
@@ -170,7 +170,7 @@ struct stream {
 
 static void stream_free(void *ctx)
 {
-    struct stream *st = ctx;
+    struct streamed_answer *st = ctx;
     if (st->done)
         st->done(st->ctx);
     gzip_free(st->gzip);
@@ -180,7 +180,7 @@ static void stream_free(void *ctx)
 }
 
 /* One pull into ready; false when the answer must break off. */
-static bool stream_refill(struct stream *st)
+static bool stream_refill(struct streamed_answer *st)
 {
     buf_clear(&st->ready);
     st->sent = 0;
@@ -197,7 +197,7 @@ static bool stream_refill(struct stream *st)
     return true;
 }
 
-static size_t take_ready(struct stream *st, char *to, size_t max)
+static size_t take_ready(struct streamed_answer *st, char *to, size_t max)
 {
     size_t n = st->ready.len - st->sent;
     if (n > max)
@@ -212,7 +212,7 @@ static size_t take_ready(struct stream *st, char *to, size_t max)
  * bounded, since much may become little by compression and other connections wait meanwhile. */
 static ssize_t stream_read(void *ctx, uint64_t at, char *to, size_t max)
 {
-    struct stream *st = ctx;
+    struct streamed_answer *st = ctx;
     size_t n = take_ready(st, to, max);
     for (unsigned pulls = 0; n < max && !st->ended && (pulls < MAX_PULLS || n == 0); pulls++) {
         st->broken = !stream_refill(st);
@@ -230,8 +230,8 @@ void http_reply_pull(struct http_request *req, int status, const char *content_t
                      http_pull_fn *pull, void (*done)(void *ctx), void *ctx)
 {
     struct request *r = (struct request *)req;
-    struct stream *st = mem_zalloc(1, sizeof *st);
-    *st = (struct stream){.request = r, .pull = pull, .done = done, .ctx = ctx};
+    struct streamed_answer *st = mem_zalloc(1, sizeof *st);
+    *st = (struct streamed_answer){.request = r, .pull = pull, .done = done, .ctx = ctx};
     if (wants_gzip(r)) {
         st->gzip = gzip_new();
         say_gzip(r);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings as YAML: nodes, rows, scalars. */
+#include "base/ascii.h"
 #include "base/conf/table.h"
-
-#include <ctype.h>
 
 static void indent_by(struct buf *out, unsigned indent)
 {
@@ -14,10 +13,10 @@ static bool is_plain(struct str_view v)
 {
     static const char *const words[] = {"true", "false", "yes", "no", "on",
                                         "off",  "null",  "y",   "n"};
-    if (v.len == 0 || !(isalpha((unsigned char)v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
+    if (v.len == 0 || !(ascii_is_letter(v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
         return false;
     for (size_t i = 0; i < v.len; i++)
-        if (!isalnum((unsigned char)v.p[i]) && !memchr("_./-", v.p[i], 4))
+        if (!ascii_is_alnum(v.p[i]) && !memchr("_./-", v.p[i], 4))
             return false;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (sv_eq_nocase(v, sv_of(words[i])))

@@ -431,6 +431,11 @@ static void test_durations_and_sizes_print_as_loki_prints_them(void **state)
              {"0", 0, "0B"},
              {"10 MiB", 10 << 20, "10MB"},
              {"3k", 3072, "3KB"},
+             {"12.", 12, "12B"},
+             {".5kb", 512, "512B"},
+             {"0.0001KB", 0, "0B"},
+             {"1.1PiB", 1238489897526886, "1238489897526886B"},
+             {"9007199254740993", 9007199254740993, "9007199254740993B"},
              {"1TB", 1ULL << 40, "1TB"}};
     for (size_t i = 0; i < sizeof z / sizeof z[0]; i++) {
         CLEANUP(buf_deinit) struct buf out = BUF_INIT;
@@ -440,8 +445,9 @@ static void test_durations_and_sizes_print_as_loki_prints_them(void **state)
         conf_put_size(&out, bytes);
         assert_true(sv_eq(buf_view(&out), sv_of(z[i].shown)));
     }
-    static const char *const wrong[] = {"",     "KB",        "-1KB",    "1XB",
-                                        "1KBB", "9999999PB", "1.2.3KB", "."};
+    static const char *const wrong[] = {
+        "",   "KB",  "-1KB", "1XB", "1KBB", "9999999PB", "1.2.3KB", ".",
+        "..", "1..", ".KB",  "1Ki", "1EB",  "1e3",       "0x10",    "9223372036854775808"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_true(conf_parse_size(sv_of(wrong[i]), &(uint64_t){0}, NULL) < 0);
 }
