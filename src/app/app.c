@@ -135,14 +135,13 @@ static int open_querier(struct app *a, struct err *err)
 {
     const struct top_conf *top = &a->conf->top;
     const struct querier_deps deps = {
-        .conf = &a->conf->querier,
         .source = {ingester_recent(a->ingester), a->index, a->segments},
         .pool = a->pool,
         .ledger = &a->ledger,
         .limits = limits_source_of_table(a->limits),
         .tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)},
     };
-    int r = querier_open(&a->querier, &deps, err);
+    int r = querier_open(&a->querier, &a->conf->querier, &deps, err);
     if (r < 0)
         return r;
     size_t n = 0;

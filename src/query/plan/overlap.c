@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query/plan/overlap.h"
 
-#include <stdbool.h>
-
 #include "base/bytes.h"
 
 void overlap_finder_deinit(struct overlap_finder *f)

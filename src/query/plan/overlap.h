@@ -4,12 +4,8 @@
  * Threads: pure; a finder belongs to one. */
 #pragma once
 #include <stddef.h>
-#include <stdint.h>
 
-/* Both ends included. */
-struct time_span {
-    int64_t min_ns, max_ns;
-};
+#include "query/plan/time_span.h"
 
 /* A stretch that the same two or more spans cover from end to end. */
 struct overlap_zone {

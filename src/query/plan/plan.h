@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan.h - where the entries of a selector lie, at one instant: streams, runs of chunks, heads, the
- * zones in which runs of one stream overlap, and the tasks that read them.
- * One view is pinned for it all, so that each entry is in one place; nothing of the index is held.
+/* plan.h - where the entries of a selection lie: streams, runs of chunks, heads, the zones in which
+ * runs of one stream overlap, and the tasks that read them.
  * Streams are ranked by hash, then labels: that is their order among equal times.
  * Threads: built by one; then immutable and shared by the workers. */
 #pragma once
-#include "filter/compile.h"
-#include "query/env.h"
 #include "query/plan/overlap.h"
-#include "query/source.h"
-#include "store/index/index.h"
+#include "query/plan/selection.h"
 #include "store/segments.h"
 
 enum { PLAN_NO_HEAD = UINT32_MAX, PLAN_HEAD_TASK = UINT32_MAX };
@@ -56,15 +52,13 @@ enum plan_order { PLAN_OLDEST_FIRST, PLAN_NEWEST_FIRST };
 
 struct plan {
     const struct query_env *env;
-    struct arena arena;
     struct time_span within;
-    struct matcher *matchers; /* compiled */
-    size_t n_matchers;
-    struct view *view;
+    const struct view *view; /* the selection's */
+    struct arena arena;
     struct plan_stream *streams; /* by rank */
     uint32_t n_streams;
-    struct index_selection selection;
-    uint32_t *rank_of_series; /* of selection.series */
+    struct index_selection stored;
+    uint32_t *rank_of_series; /* of stored.series */
     struct plan_part *parts;  /* one per selected part */
     size_t n_parts;           /* opened so far */
     struct plan_head_run *head_runs;
@@ -74,16 +68,10 @@ struct plan {
     struct plan_task *tasks; /* by time, see plan_order */
     size_t n_tasks, n_chunks;
     uint64_t charged_bytes;
-    struct compile compile; /* of the matchers */
 };
 
-struct plan_query {
-    const struct matcher *matchers; /* not compiled */
-    size_t n_matchers;
-    struct time_span within;
-    enum plan_order order;
-};
-int plan_open(struct plan *p, const struct query_env *env, const struct plan_query *query,
-              struct err *err);
-/* Also after a failed plan_open; unpins the view. */
-void plan_close(struct plan *p);
+/* Of an open selection, which outlives the plan.  plan_close() follows, whatever it returns: < 0
+ * for no memory for the query, a limit of the tenant, a query that is to end, or a segment that
+ * cannot be read. */
+int plan_open(struct plan *p, const struct selection *s, enum plan_order order, struct err *err);
+void plan_close(struct plan *p); /* all zeros is fine */

@@ -165,14 +165,6 @@ static int find_zones(struct plan *p, struct err *err)
 
 /* ---- tasks ---- */
 
-static void widen(struct time_span *a, struct time_span b)
-{
-    if (b.min_ns < a->min_ns)
-        a->min_ns = b.min_ns;
-    if (b.max_ns > a->max_ns)
-        a->max_ns = b.max_ns;
-}
-
 /* Runs stand by chunk. */
 static size_t add_chunk_tasks(const struct plan *p, uint32_t part, struct plan_task *out)
 {
@@ -183,7 +175,7 @@ static size_t add_chunk_tasks(const struct plan *p, uint32_t part, struct plan_t
         if (i > 0 && run->chunk == sel->runs[i - 1].run.chunk) {
             if (out) {
                 out[n - 1].n_runs++;
-                widen(&out[n - 1].at, span_of(run));
+                out[n - 1].at = span_hull(out[n - 1].at, span_of(run));
             }
             continue;
         }

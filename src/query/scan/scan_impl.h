@@ -96,10 +96,6 @@ static inline bool scan_drops_stream(const struct query_state *q, uint32_t strea
 {
     return q->dropped[stream / 64] >> (stream % 64) & 1;
 }
-static inline bool spans_touch(struct time_span a, struct time_span b)
-{
-    return a.min_ns <= b.max_ns && b.min_ns <= a.max_ns;
-}
 static inline struct query_control *scan_control(const struct scan_worker *w)
 {
     return w->scan->plan->env->control;
