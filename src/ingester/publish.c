@@ -128,7 +128,7 @@ static struct uuid *uuids_of(const struct leftovers *l, size_t extra)
 }
 
 /* Of all of them; NULL when some are not known.  The caller frees it. */
-static struct segment_period *periods_of(const struct leftovers *l, size_t *ret_n)
+static struct period *periods_of(const struct leftovers *l, size_t *ret_n)
 {
     size_t n = 0;
     for (size_t i = 0; i < l->n; i++) {
@@ -136,7 +136,7 @@ static struct segment_period *periods_of(const struct leftovers *l, size_t *ret_
             return NULL;
         n += l->v[i].n_periods;
     }
-    struct segment_period *v = mem_alloc((n + 1) * sizeof *v);
+    struct period *v = mem_alloc((n + 1) * sizeof *v);
     *ret_n = 0;
     for (size_t i = 0; i < l->n; i++) {
         memcpy(v + *ret_n, l->v[i].periods, l->v[i].n_periods * sizeof *v);
@@ -149,7 +149,7 @@ static int remove_rows(struct ingester *in, const struct leftovers *l, struct er
 {
     size_t n_periods = 0;
     struct uuid *uuids = uuids_of(l, 0);
-    struct segment_period *periods = periods_of(l, &n_periods);
+    struct period *periods = periods_of(l, &n_periods);
     int r = index_remove_segments(in->deps.index, uuids, l->n, periods, n_periods, err);
     free(periods);
     free(uuids);

@@ -23,7 +23,7 @@ COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
 static int check_tables(struct ingester *in, const struct segment_info *info, struct err *err)
 {
     for (size_t i = 0; i < info->n_periods; i++)
-        if (!index_has_table(in->deps.index, &info->periods[i]))
+        if (!index_has_table(in->deps.index, info->periods[i]))
             return err_set(err, ERR_CORRUPT,
                            "the index has no table '%lld-%lld', in which the rows of segment "
                            "'%.*s' must be: run `halogi rebuild-index` with the same flags",

@@ -11,6 +11,7 @@
 #include "ingester/state.h"
 #include "store/catalog.h"
 #include "store/object/object.h"
+#include "store/period.h"
 
 COUNTER(spills_total, "halogi_ingester_spills_total", "Heads written to local segments");
 COUNTER(spill_failures_total, "loki_ingester_chunks_flush_failures_total",

@@ -40,8 +40,8 @@ struct leftovers {
     struct leftover {
         struct uuid uuid;
         enum segment_place place;
-        char *key;                      /* owned */
-        struct segment_period *periods; /* owned; NULL: not known */
+        char *key;              /* owned */
+        struct period *periods; /* owned; NULL: not known */
         size_t n_periods;
     } * v;
     size_t n, cap;
