@@ -10,8 +10,6 @@
 #include "ingester/state.h"
 #include "merge/merge.h"
 
-struct object_reader; /* store/object.h */
-
 struct flusher {
     struct ingester *in;
     struct merge *merge;           /* owned */
@@ -38,11 +36,11 @@ struct flush_round {
     size_t n_live;
     uint64_t live_bytes;
     size_t n; /* of live, the first ones: to be merged */
-    struct object_reader **readers;
-    struct segment **segments;
+    struct segment_file *files;
+    struct segment **segments; /* of files */
     struct merge_tenant *tenants;
     size_t n_tenants;
-    struct new_segment *made;
+    struct segment_draft *made;
     struct segment_info *infos;
     uint32_t n_objects;
 };

@@ -10,7 +10,6 @@
 #include "chunk/segment.h"
 #include "ingester/flush_impl.h"
 #include "store/catalog.h"
-#include "store/object/object.h"
 
 COUNTER(flushes_total, "halogi_ingester_flushes_total", "Merges of local segments into objects");
 COUNTER_SCALED(flush_seconds_total, "halogi_ingester_flush_seconds_total",
@@ -53,35 +52,21 @@ void flush_round_init(struct flush_round *rd, struct flusher *f)
 
 void flush_round_deinit(struct flush_round *rd)
 {
-    for (size_t i = 0; i < rd->n; i++) {
-        segment_close(rd->segments[i]);
-        object_close(rd->readers[i]);
-    }
+    for (size_t i = 0; i < rd->n; i++)
+        segment_file_close(&rd->files[i]);
     for (size_t i = 0; i < rd->n_live; i++)
         live_segment_unref(rd->live[i]);
     arena_deinit(&rd->arena);
 }
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
 static int open_source(struct flush_round *rd, struct err *err)
 {
     const struct segment_info *info = &rd->live[rd->n]->info;
-    struct object_reader *reader = NULL;
-    struct segment *segment = NULL;
-    int r = object_open(rd->f->in->deps.local, info->key, &reader, err);
-    struct segment_source source = {reader, r == 0 ? object_bytes(reader) : 0, pread_object};
-    if (r == 0)
-        r = segment_open(&segment, &source, err);
-    if (r < 0) {
-        object_close(reader);
+    struct segment_file *f = &rd->files[rd->n];
+    int r = segment_file_open(f, &rd->f->in->deps.stores, info->place, info->key, err);
+    if (r < 0)
         return err_context(err, r, "segment '%.*s'", SV_ARG(info->key));
-    }
-    rd->readers[rd->n] = reader;
-    rd->segments[rd->n++] = segment;
+    rd->segments[rd->n++] = f->segment;
     return 0;
 }
 
@@ -99,7 +84,7 @@ static int open_sources(struct flush_round *rd, struct err *err)
     struct merge_candidate v[MERGE_MAX_SOURCES];
     size_t most = rd->f->singly ? 1 : MERGE_MAX_SOURCES;
     int r = 0;
-    rd->readers = ARENA_ARRAY(&rd->arena, struct object_reader *, most);
+    rd->files = ARENA_ARRAY(&rd->arena, struct segment_file, most);
     rd->segments = ARENA_ARRAY(&rd->arena, struct segment *, most);
     while (r == 0 && rd->n < rd->n_live && rd->n < most) {
         size_t at = rd->n;
@@ -109,8 +94,7 @@ static int open_sources(struct flush_round *rd, struct err *err)
         v[at] = (struct merge_candidate){rd->live[at]->info.bytes,
                                          largest_part_streams(rd->segments[at])};
         if (merge_choose(v, rd->n, rd->f->in->conf.flush_object_bytes) < rd->n) {
-            segment_close(rd->segments[at]);
-            object_close(rd->readers[at]);
+            segment_file_close(&rd->files[at]);
             rd->n--;
             break;
         }
@@ -119,11 +103,6 @@ static int open_sources(struct flush_round *rd, struct err *err)
 }
 
 /* --- one object ---------------------------------------------------------------------------- */
-
-static int write_object(void *ctx, struct str_view data, struct err *err)
-{
-    return object_write(ctx, data, err);
-}
 
 static int64_t oldest_ts(const struct flush_round *rd, uint32_t object)
 {
@@ -180,34 +159,18 @@ static int finish(struct flush_round *rd, bool last, uint64_t *ret_bytes, struct
 
 static int write_one(struct flush_round *rd, uint32_t object, struct err *err)
 {
-    struct flusher *f = rd->f;
-    struct ingester *in = f->in;
-    struct new_segment *s = &rd->made[object];
-    *s = (struct new_segment){.uuid = uuid_new(),
-                              .place = PLACE_OBJECT,
-                              .generation = catalog_next_generation(in->deps.catalog),
-                              .created_ns = clock_wall_ns()};
-    s->key = segment_key(&rd->arena, s->uuid, oldest_ts(rd, object));
-    struct segment_header header = {
-        .generation = s->generation, .created_ns = s->created_ns, .level = SEGMENT_OBJECT};
-    memcpy(header.installation, in->installation.b, UUID_BYTES);
-    memcpy(header.uuid, s->uuid.b, UUID_BYTES);
-    struct object_writer *out = NULL;
-    int r = object_create(in->deps.objects, s->key, &out, err);
-    if (r < 0)
-        return r;
-    struct chunk_options options = {0};
-    r = segment_writer_open(f->writer, &header, &options, (struct segment_sink){out, write_object},
-                            err);
+    struct ingester *in = rd->f->in;
+    struct segment_draft *d = &rd->made[object];
+    *d = publish_draft(in, PLACE_OBJECT, oldest_ts(rd, object), &rd->arena);
+    int r = segment_file_create(d, &in->deps.stores, rd->f->writer, err);
     if (r == 0)
         r = write_tenants(rd, object, err);
     if (r == 0)
-        r = finish(rd, object + 1 == rd->n_objects, &s->bytes, err);
-    if (r < 0) {
-        object_abort(out);
-        return r;
-    }
-    return object_commit(out, err);
+        r = finish(rd, object + 1 == rd->n_objects, &d->bytes, err);
+    if (r == 0)
+        return segment_file_commit(d, err);
+    segment_file_abort(d);
+    return r;
 }
 
 /* --- one merge ----------------------------------------------------------------------------- */
@@ -217,7 +180,7 @@ static int write_objects(struct flush_round *rd, struct err *err)
     struct ingester *in = rd->f->in;
     rd->n_tenants = merge_list_tenants(&rd->arena, rd->segments, rd->n, &rd->tenants);
     rd->n_objects = merge_plan_objects(rd->tenants, rd->n_tenants, in->conf.flush_object_bytes);
-    rd->made = ARENA_ARRAY(&rd->arena, struct new_segment, rd->n_objects);
+    rd->made = ARENA_ARRAY(&rd->arena, struct segment_draft, rd->n_objects);
     rd->infos = ARENA_ARRAY(&rd->arena, struct segment_info, rd->n_objects);
     int r = 0;
     for (uint32_t i = 0; i < rd->n_objects && r == 0; i++) {
@@ -231,7 +194,7 @@ static int write_objects(struct flush_round *rd, struct err *err)
         if (r < 0 && i > 0) {
             struct leftovers l = {0};
             for (uint32_t k = 0; k < i; k++)
-                leftovers_add(&l, rd->made[k].uuid, PLACE_OBJECT, rd->made[k].key);
+                leftovers_add_info(&l, &rd->infos[k]);
             publish_discard(in, &l);
         }
     }

@@ -8,14 +8,17 @@
 #include "store/object/object.h"
 #include "store/segments.h"
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
+struct segment_draft publish_draft(struct ingester *in, enum segment_place place, int64_t min_ts_ns,
+                                   struct arena *arena)
 {
-    return object_pread(ctx, to, len, at, err);
-}
-
-static struct object_store *store_of(const struct ingester *in, enum segment_place place)
-{
-    return place == PLACE_LOCAL ? in->deps.local : in->deps.objects;
+    struct uuid uuid = uuid_new();
+    struct segment_draft d = {.place = place, .key = segment_key(arena, uuid, min_ts_ns)};
+    d.header.generation = catalog_next_generation(in->deps.catalog);
+    d.header.created_ns = clock_wall_ns();
+    d.header.level = place == PLACE_LOCAL ? SEGMENT_LOCAL : SEGMENT_OBJECT;
+    memcpy(d.header.installation, in->installation.b, UUID_BYTES);
+    memcpy(d.header.uuid, uuid.b, UUID_BYTES);
+    return d;
 }
 
 void publish_trim_writer(struct segment_writer **w)
@@ -54,36 +57,29 @@ static uint64_t directory_bytes(const struct segment *s)
     return n * BYTES_PER_STREAM;
 }
 
-static int prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+static int prepare(struct ingester *in, const struct segment_draft *s, struct arena *arena,
                    struct segment_info *ret, struct err *err)
 {
-    struct object_reader *reader = NULL;
-    struct segment *seg = NULL;
-    int r = object_open(store_of(in, s->place), s->key, &reader, err);
+    struct segment_file file;
+    int r = segment_file_open(&file, &in->deps.stores, s->place, s->key, err);
     if (r < 0)
         return r;
-    struct segment_source source = {reader, object_bytes(reader), pread_object};
     uint64_t charged = 0;
-    r = segment_open(&seg, &source, err);
-    if (r == 0) {
-        ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, directory_bytes(seg));
-        r = index_add_segment_file(in->deps.index, seg, err);
-        ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, 0);
-    }
-    if (r == 0)
-        segment_info_of(arena, seg, s->place, s->key, ret);
-    segment_close(seg);
-    object_close(reader);
+    ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, directory_bytes(file.segment));
+    r = index_add_segment_file(in->deps.index, file.segment, err);
+    ledger_adjust(in->deps.ledger, LEDGER_SPILL, &charged, 0);
+    segment_info_of(arena, file.segment, s->place, s->key, ret);
+    segment_file_close(&file);
     return r;
 }
 
-int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+int publish_prepare(struct ingester *in, const struct segment_draft *s, struct arena *arena,
                     struct segment_info *ret, struct err *err)
 {
     int r = prepare(in, s, arena, ret, err);
     if (r < 0) {
         struct leftovers l = {0};
-        leftovers_add(&l, s->uuid, s->place, s->key);
+        leftovers_add(&l, uuid_of_bytes(s->header.uuid), s->place, s->key);
         publish_discard(in, &l);
         leftovers_deinit(&l);
     }
@@ -163,7 +159,7 @@ void publish_discard(struct ingester *in, struct leftovers *l)
     int r = l->n ? remove_rows(in, l, &err) : 0;
     for (size_t i = 0; i < l->n && r == 0; i++) {
         struct err why = ERR_INIT;
-        if (object_delete(store_of(in, l->v[i].place), sv_of(l->v[i].key), &why) < 0)
+        if (object_delete(stores_of(&in->deps.stores, l->v[i].place), sv_of(l->v[i].key), &why) < 0)
             LOG_WARN("a dead segment was not removed", log_str("key", l->v[i].key),
                      log_str("err", why.text));
     }

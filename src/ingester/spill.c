@@ -10,7 +10,6 @@
 #include "ingester/gather.h"
 #include "ingester/state.h"
 #include "store/catalog.h"
-#include "store/object/object.h"
 #include "store/period.h"
 
 COUNTER(spills_total, "halogi_ingester_spills_total", "Heads written to local segments");
@@ -125,11 +124,6 @@ static int64_t look_at_times(struct spill *sp)
     return min_ns;
 }
 
-static int write_object(void *ctx, struct str_view data, struct err *err)
-{
-    return object_write(ctx, data, err);
-}
-
 static void spill_deinit(struct spill *sp)
 {
     ledger_adjust(sp->in->deps.ledger, LEDGER_SPILL, &sp->charged_bytes, 0);
@@ -138,45 +132,30 @@ static void spill_deinit(struct spill *sp)
     free(sp->periods);
 }
 
-static int write_file(struct spill *sp, const struct ingest_head *from, struct object_writer *out,
-                      struct new_segment *s, struct err *err)
+static int write_contents(struct spill *sp, const struct ingest_head *from, struct segment_draft *d,
+                          struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    const struct ingester *in = sp->in;
-    struct segment_header header = {
-        .generation = s->generation, .created_ns = s->created_ns, .level = SEGMENT_LOCAL};
-    memcpy(header.installation, in->installation.b, UUID_BYTES);
-    memcpy(header.uuid, s->uuid.b, UUID_BYTES);
     struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
-    memcpy(coverage.source, in->installation.b, UUID_BYTES);
-    struct chunk_options options = {0};
+    memcpy(coverage.source, sp->in->installation.b, UUID_BYTES);
     struct sorted_tenant *tenants = NULL;
-    size_t n = streams_sort(in->streams, &arena, &tenants);
-    int r = segment_writer_open(sp->w, &header, &options, (struct segment_sink){out, write_object},
-                                err);
-    if (r == 0)
-        r = write_tenants(sp, tenants, n, err);
-    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &s->bytes, err);
+    size_t n = streams_sort(sp->in->streams, &arena, &tenants);
+    int r = write_tenants(sp, tenants, n, err);
+    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &d->bytes, err);
 }
 
 static int write_segment(struct ingester *in, const struct ingest_head *from, struct arena *arena,
-                         struct new_segment *ret, struct err *err)
+                         struct segment_draft *ret, struct err *err)
 {
     struct spill sp = {.in = in, .head = from->g->head, .w = in->spill_writer};
-    struct object_writer *out = NULL;
-    *ret = (struct new_segment){.uuid = uuid_new(),
-                                .place = PLACE_LOCAL,
-                                .generation = catalog_next_generation(in->deps.catalog),
-                                .created_ns = clock_wall_ns()};
-    ret->key = segment_key(arena, ret->uuid, look_at_times(&sp));
-    int r = object_create(in->deps.local, ret->key, &out, err);
-    if (r == 0) {
-        r = write_file(&sp, from, out, ret, err);
-        if (r == 0)
-            r = object_commit(out, err);
-        else
-            object_abort(out);
-    }
+    *ret = publish_draft(in, PLACE_LOCAL, look_at_times(&sp), arena);
+    int r = segment_file_create(ret, &in->deps.stores, sp.w, err);
+    if (r == 0)
+        r = write_contents(&sp, from, ret, err);
+    if (r == 0)
+        r = segment_file_commit(ret, err);
+    else
+        segment_file_abort(ret);
     spill_deinit(&sp);
     publish_trim_writer(&in->spill_writer);
     return r;
@@ -213,7 +192,7 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
     struct ingest_head from = in->spilling;
-    struct new_segment s;
+    struct segment_draft s;
     struct segment_info info;
     struct wal *wal = wal_of(in);
     if (wal)

@@ -150,6 +150,9 @@ void tidy_end(struct ingester *in);
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
 
+/* A segment of this installation that begins now, named by the time of its oldest entry. */
+struct segment_draft publish_draft(struct ingester *in, enum segment_place place, int64_t min_ts_ns,
+                                   struct arena *arena);
 /* Lets go of what a large segment left in the writer. */
 void publish_trim_writer(struct segment_writer **w);
 /* Around what reads or writes a whole directory; true when the other must be called. */
@@ -157,16 +160,9 @@ bool heavy_begin(struct ingester *in);
 void heavy_end(struct ingester *in, bool begun);
 
 /* --- publish.c: a finished segment becomes live ------------------------------------------- */
-struct new_segment {
-    struct uuid uuid;
-    enum segment_place place;
-    struct str_view key; /* already committed in its store */
-    uint64_t bytes, generation;
-    int64_t created_ns;
-};
 /* Reads it back, writes its index rows and fills info (in the arena).  When it fails the segment is
  * gone again. */
-int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
+int publish_prepare(struct ingester *in, const struct segment_draft *s, struct arena *arena,
                     struct segment_info *ret, struct err *err);
 /* One catalog transaction.  failed: those of earlier tries of the caller, whose commit may have
  * reached the disk all the same; they are taken back now.  When it fails, `add` joins them. */

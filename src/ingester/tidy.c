@@ -68,8 +68,7 @@ int tidy_list(struct ingester *in, enum segment_place place, int64_t before_ns, 
     if (l.n_known > 1)
         qsort(known, l.n_known, sizeof *known, by_key);
     l.seen = ARENA_ARRAY(&scratch, bool, l.n_known);
-    struct object_store *store = place == PLACE_LOCAL ? in->deps.local : in->deps.objects;
-    int r = object_list(store, SV(""), on_object, &l, err);
+    int r = object_list(stores_of(&in->deps.stores, place), SV(""), on_object, &l, err);
     if (r == 0)
         note_missing(&l);
     return r;
@@ -94,11 +93,6 @@ void tidy_end(struct ingester *in)
 
 /* --- removing ------------------------------------------------------------------------------ */
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
 static bool is_covered(const struct ingester *in, const struct segment *s, uint64_t kept_lsn)
 {
     for (uint32_t i = 0; i < s->n_coverage; i++)
@@ -112,19 +106,14 @@ static bool is_covered(const struct ingester *in, const struct segment *s, uint6
 static bool may_go(struct ingester *in, enum segment_place place, struct str_view key,
                    uint64_t kept_lsn, struct uuid *ret)
 {
-    struct object_store *store = place == PLACE_LOCAL ? in->deps.local : in->deps.objects;
-    struct object_reader *r = NULL;
-    struct segment *s = NULL;
-    if (object_open(store, key, &r, NULL) < 0)
+    struct segment_file file;
+    if (segment_file_open(&file, &in->deps.stores, place, key, NULL) < 0)
         return false;
-    struct segment_source source = {r, object_bytes(r), pread_object};
-    bool may = segment_open(&s, &source, NULL) == 0 &&
-               memcmp(s->header.installation, in->installation.b, UUID_BYTES) == 0 &&
+    const struct segment *s = file.segment;
+    bool may = memcmp(s->header.installation, in->installation.b, UUID_BYTES) == 0 &&
                is_covered(in, s, kept_lsn);
-    if (may)
-        memcpy(ret->b, s->header.uuid, UUID_BYTES);
-    segment_close(s);
-    object_close(r);
+    *ret = uuid_of_bytes(s->header.uuid);
+    segment_file_close(&file);
     return may;
 }
 
