@@ -192,26 +192,58 @@ static void serve(struct flusher *f, struct flush_request *requests)
 
 /* --- what the last run left ----------------------------------------------------------------- */
 
+enum { LOG_MOST = 10 };
+
+/* Rows and storage of those that hold nothing which is not kept elsewhere. */
+static void remove_strays(struct ingester *in)
+{
+    struct leftovers gone = LEFTOVERS_INIT;
+    struct err err = ERR_INIT;
+    size_t n_left = 0;
+    for (size_t i = 0; i < in->strays.n; i++) {
+        const struct stray *s = &in->strays.v[i];
+        struct uuid uuid;
+        if (stray_judge(s, &in->deps.stores, in->installation, in->kept_lsn, &uuid) ==
+            STRAY_KEPT_ELSEWHERE)
+            leftovers_add(&gone, uuid, s->place, s->key);
+        else if (n_left++ < LOG_MOST)
+            LOG_WARN("a segment that the catalog does not know, and that is not clearly a "
+                     "left-over of ours: left alone",
+                     log_sv("key", s->key));
+    }
+    if (gone.n)
+        LOG_INFO("left-over segments removed", log_uint("segments", gone.n));
+    if (leftovers_remove(&gone, in->deps.index, &in->deps.stores, &err) < 0)
+        LOG_WARN("left-over segments were not removed", log_str("err", err.text));
+}
+
 /* Once, before the first object is written. */
 static void tidy_up(struct flusher *f)
 {
     struct ingester *in = f->in;
-    struct tidy objects = {0};
     struct err err = ERR_INIT;
     f->tidied = true;
-    int r = tidy_list(in, PLACE_OBJECT, in->began_wall_ns, &objects, &err);
-    uint64_t n_missing = in->strays.n_missing + objects.n_missing;
-    if (r < 0) {
+    int r = strays_list(&in->strays, &in->deps.stores, PLACE_OBJECT, in->startup, in->n_startup,
+                        in->began_wall_ns, &err);
+    for (size_t i = 0; i < in->strays.n_missing && i < LOG_MOST; i++)
+        LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless its "
+                  "file comes back",
+                  log_sv("key", in->strays.missing[i].key));
+    if (r < 0)
         LOG_WARN("the object store cannot be listed", log_str("err", err.text));
-    } else if (n_missing) {
+    else if (in->strays.n_missing)
         LOG_ERROR("left-over segments are not removed, since others are missing",
-                  log_uint("missing", n_missing));
-    } else {
-        tidy_remove(in, PLACE_LOCAL, &in->strays, in->kept_lsn);
-        tidy_remove(in, PLACE_OBJECT, &objects, in->kept_lsn);
-    }
-    tidy_deinit(&objects);
-    tidy_end(in);
+                  log_uint("missing", in->strays.n_missing));
+    else
+        remove_strays(in);
+    recover_end(in);
+}
+
+void flush_remove_dead(struct flusher *f)
+{
+    struct err err = ERR_INIT;
+    if (publish_remove_dead(&f->in->publisher, &err) < 0)
+        LOG_WARN("segments that nobody needs any more stay", log_str("err", err.text));
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
@@ -246,7 +278,7 @@ static void work(struct flusher *f)
         else
             f->retry_ns = 0;
     }
-    publish_remove_dead(f->in);
+    flush_remove_dead(f);
 }
 
 void flush_thread_run(void *ctx)

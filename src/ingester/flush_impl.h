@@ -51,6 +51,8 @@ static inline bool flush_is_stopping(struct ingester *in)
     return in->stop_flush;
 }
 
+/* What nobody can see any more goes. */
+void flush_remove_dead(struct flusher *f);
 /* The local segments that are not damaged; none is opened. */
 void flush_round_init(struct flush_round *rd, struct flusher *f);
 void flush_round_deinit(struct flush_round *rd);

@@ -129,9 +129,9 @@ static int write_tenants(struct flush_round *rd, uint32_t object, struct err *er
             continue;
         if (flush_is_stopping(f->in))
             return err_set(err, ERR_CANCELLED, "the server is stopping");
-        bool heavy = heavy_begin(f->in);
+        bool heavy = publish_heavy_begin(&f->in->publisher);
         r = merge_write_tenant(f->merge, rd->segments, rd->n, rd->tenants[t].name, f->writer, err);
-        heavy_end(f->in, heavy);
+        publish_heavy_end(&f->in->publisher, heavy);
         charge(f, merge_peak_bytes(f->merge) + segment_writer_mem_bytes(f->writer));
     }
     return r;
@@ -161,7 +161,8 @@ static int write_one(struct flush_round *rd, uint32_t object, struct err *err)
 {
     struct ingester *in = rd->f->in;
     struct segment_draft *d = &rd->made[object];
-    *d = publish_draft(in, PLACE_OBJECT, oldest_ts(rd, object), &rd->arena);
+    *d = publish_draft(&in->publisher, PLACE_OBJECT, SEGMENT_OBJECT, oldest_ts(rd, object),
+                       &rd->arena);
     int r = segment_file_create(d, &in->deps.stores, rd->f->writer, err);
     if (r == 0)
         r = write_tenants(rd, object, err);
@@ -185,17 +186,17 @@ static int write_objects(struct flush_round *rd, struct err *err)
     int r = 0;
     for (uint32_t i = 0; i < rd->n_objects && r == 0; i++) {
         r = write_one(rd, i, err);
-        publish_trim_writer(&rd->f->writer);
+        segment_file_trim_writer(&rd->f->writer);
         charge(rd->f, segment_writer_mem_bytes(rd->f->writer));
-        bool heavy = heavy_begin(in);
+        bool heavy = publish_heavy_begin(&in->publisher);
         if (r == 0)
-            r = publish_prepare(in, &rd->made[i], &rd->arena, &rd->infos[i], err);
-        heavy_end(in, heavy);
+            r = publish_prepare(&in->publisher, &rd->made[i], &rd->arena, &rd->infos[i], err);
+        publish_heavy_end(&in->publisher, heavy);
         if (r < 0 && i > 0) {
             struct leftovers l = {0};
             for (uint32_t k = 0; k < i; k++)
                 leftovers_add_info(&l, &rd->infos[k]);
-            publish_discard(in, &l);
+            publish_give_up(&in->publisher, &l, err);
         }
     }
     return r;
@@ -205,25 +206,11 @@ static int make_live(struct flush_round *rd, struct err *err)
 {
     struct ingester *in = rd->f->in;
     struct uuid *gone = ARENA_ARRAY(&rd->arena, struct uuid, rd->n);
-    struct live_segment **live = ARENA_ARRAY(&rd->arena, struct live_segment *, rd->n_objects);
     for (size_t i = 0; i < rd->n; i++)
         gone[i] = rd->live[i]->info.uuid;
-    struct catalog_change change = {
-        .add = rd->infos, .n_add = rd->n_objects, .remove = gone, .n_remove = rd->n};
-    int r = publish_commit(in, &rd->f->failed, &change, err);
-    if (r < 0)
-        return r;
-    for (uint32_t i = 0; i < rd->n_objects; i++)
-        live[i] = publish_live(in, &rd->infos[i]);
-    struct views_change views = {.add = live,
-                                 .n_add = rd->n_objects,
-                                 .remove = gone,
-                                 .n_remove = rd->n,
-                                 .doom_removed = true};
-    views_apply(in->deps.views, &views);
-    for (uint32_t i = 0; i < rd->n_objects; i++)
-        live_segment_unref(live[i]);
-    return 0;
+    struct publication what = {
+        .add = rd->infos, .n_add = rd->n_objects, .replaced = gone, .n_replaced = rd->n};
+    return publish_commit(&in->publisher, &rd->f->failed, &what, err);
 }
 
 static void note_merged(const struct flush_round *rd)
@@ -277,7 +264,7 @@ int flush_merge_some(struct flusher *f, bool *ret_done, struct err *err)
     }
     flush_round_deinit(&rd);
     charge(f, 0);
-    publish_remove_dead(f->in);
+    flush_remove_dead(f);
     metric_add(&flush_seconds_total, clock_mono_ns() - began_ns);
     return r;
 }

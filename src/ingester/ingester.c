@@ -108,8 +108,13 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
     mutex_init(&in->mu);
-    mutex_init(&in->heavy);
-    mutex_init(&in->dead_mu);
+    const struct publisher_deps publisher = {.stores = deps->stores,
+                                             .catalog = deps->catalog,
+                                             .index = deps->index,
+                                             .segments = deps->segments,
+                                             .views = deps->views,
+                                             .ledger = deps->ledger};
+    publisher_init(&in->publisher, &publisher);
     cond_init(&in->changed);
     in->streams = streams_new();
     in->head_pages = head_pages_new(deps->ledger, conf->head_max_bytes);
@@ -172,7 +177,7 @@ void ingester_close(struct ingester *in)
     stop_thread(in, &in->stop_spill, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
-    tidy_end(in);
+    recover_end(in);
     empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);
@@ -182,9 +187,7 @@ void ingester_close(struct ingester *in)
     head_pages_unref(in->head_pages);
     buf_deinit(&in->wal_folder);
     cond_deinit(&in->changed);
-    leftovers_deinit(&in->dead);
-    mutex_deinit(&in->dead_mu);
-    mutex_deinit(&in->heavy);
+    publisher_deinit(&in->publisher);
     mutex_deinit(&in->mu);
     free(in);
 }

@@ -148,7 +148,7 @@ static int write_segment(struct ingester *in, const struct ingest_head *from, st
                          struct segment_draft *ret, struct err *err)
 {
     struct spill sp = {.in = in, .head = from->g->head, .w = in->spill_writer};
-    *ret = publish_draft(in, PLACE_LOCAL, look_at_times(&sp), arena);
+    *ret = publish_draft(&in->publisher, PLACE_LOCAL, SEGMENT_LOCAL, look_at_times(&sp), arena);
     int r = segment_file_create(ret, &in->deps.stores, sp.w, err);
     if (r == 0)
         r = write_contents(&sp, from, ret, err);
@@ -157,24 +157,19 @@ static int write_segment(struct ingester *in, const struct ingest_head *from, st
     else
         segment_file_abort(ret);
     spill_deinit(&sp);
-    publish_trim_writer(&in->spill_writer);
+    segment_file_trim_writer(&in->spill_writer);
     return r;
 }
 
 /* --- making it live ---------------------------------------------------------------------- */
 
-static void swap_view(struct ingester *in, const struct segment_info *info)
+static void drop_spilled(struct ingester *in)
 {
-    struct live_segment *live = publish_live(in, info);
     mutex_lock(&in->mu);
-    struct views_change change = {
-        .set_heads = true, .heads = {in->active.g}, .n_heads = 1, .add = &live, .n_add = 1};
-    views_apply(in->deps.views, &change);
     struct generation *done = in->spilling.g;
     in->n_spilled = done->number;
     in->spilling = (struct ingest_head){0};
     in->spill_err = ERR_INIT;
-    live_segment_unref(live); /* the view has it; a flush must find nobody else holding it */
     cond_broadcast(&in->changed);
     mutex_unlock(&in->mu);
     generation_unref(done);
@@ -194,21 +189,26 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
     struct ingest_head from = in->spilling;
     struct segment_draft s;
     struct segment_info info;
+    struct publisher *p = &in->publisher;
     struct wal *wal = wal_of(in);
     if (wal)
         wal_flush(wal, NULL); /* everything shown must be shown before the head goes */
-    bool heavy = heavy_begin(in);
+    mutex_lock(&in->mu);
+    struct generation *active = in->active.g; /* stays, as long as there is one to spill */
+    publish_note_streams(p, streams_count(in->streams));
+    mutex_unlock(&in->mu);
+    bool heavy = publish_heavy_begin(p);
     int r = write_segment(in, &from, &arena, &s, err);
     if (r == 0)
-        r = publish_prepare(in, &s, &arena, &info, err);
-    heavy_end(in, heavy);
+        r = publish_prepare(p, &s, &arena, &info, err);
+    publish_heavy_end(p, heavy);
+    struct publication what = {
+        .add = &info, .n_add = 1, .covered_lsn = from.end_lsn, .heads = &active, .n_heads = 1};
+    if (r == 0)
+        r = publish_commit(p, failed, &what, err);
     if (r < 0)
         return r;
-    struct catalog_change change = {.add = &info, .n_add = 1, .covered_lsn = from.end_lsn};
-    r = publish_commit(in, failed, &change, err);
-    if (r < 0)
-        return r;
-    swap_view(in, &info);
+    drop_spilled(in);
     wal = wal_of(in);
     if (wal)
         wal_covered(wal, from.end_lsn);

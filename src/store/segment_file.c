@@ -50,6 +50,15 @@ void segment_file_close(struct segment_file *f)
 
 /* ---- writing ---- */
 
+void segment_file_trim_writer(struct segment_writer **w)
+{
+    enum { KEEP_BYTES = 8 << 20 };
+    if (segment_writer_mem_bytes(*w) <= KEEP_BYTES)
+        return;
+    segment_writer_free(*w);
+    *w = segment_writer_new();
+}
+
 static int write_object(void *ctx, struct str_view data, struct err *err)
 {
     return object_write(ctx, data, err);

@@ -36,6 +36,9 @@ void segment_file_close(struct segment_file *f); /* a zeroed or closed one is fi
 
 /* ---- writing ---- */
 
+/* Lets go of the memory that a large segment left in the writer. */
+void segment_file_trim_writer(struct segment_writer **w);
+
 /* A segment on its way into a store.  The caller sets all but the last two. */
 struct segment_draft {
     enum segment_place place;
