@@ -132,10 +132,9 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     return 0;
 }
 
-static void stop_thread(struct ingester *in, bool *flag, struct thread *t)
+static void stop_thread(struct ingester *in, struct thread *t)
 {
     mutex_lock(&in->mu);
-    *flag = true;
     cond_broadcast(&in->changed);
     mutex_unlock(&in->mu);
     thread_join(t);
@@ -173,8 +172,10 @@ void ingester_close(struct ingester *in)
             LOG_ERROR("not everything is in objects; it is in the WAL and in local segments",
                       log_str("err", err.text));
     }
-    stop_thread(in, &in->stop_flush, &in->flush_thread);
-    stop_thread(in, &in->stop_spill, &in->spill_thread);
+    atomic_store(&in->stop_flush, true);
+    stop_thread(in, &in->flush_thread);
+    atomic_store(&in->stop_spill, true);
+    stop_thread(in, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
     recover_end(in);

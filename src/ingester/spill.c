@@ -2,6 +2,7 @@
 /* The spill thread: a frozen generation becomes one local segment.  Order: file durable, index
  * rows, catalog, view, and only then memory and log are given back.  When a step fails everything
  * stays as it was, and the whole is tried again. */
+#include "base/backoff.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -223,7 +224,8 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 struct spiller {
     struct ingester *in;
     struct leftovers failed;
-    int64_t retry_at_ns, retry_ns, next_check_ns, next_evict_ns;
+    struct backoff backoff;
+    int64_t next_check_ns, next_evict_ns;
 };
 
 static void note_spill(struct spiller *s, int r, const struct err *err, int64_t took_ns)
@@ -232,16 +234,13 @@ static void note_spill(struct spiller *s, int r, const struct err *err, int64_t 
     if (r == 0) {
         metric_add(&spills_total, 1);
         metric_add(&spill_seconds_total, took_ns);
-        s->retry_ns = 0;
+        backoff_worked(&s->backoff);
         return;
     }
     metric_add(&spill_failures_total, 1);
     LOG_ERROR("the head could not be written, it stays in memory and in the WAL",
               log_str("err", err->text));
-    s->retry_ns = s->retry_ns ? s->retry_ns * 2 : NS_PER_S / 4;
-    if (s->retry_ns > 10 * NS_PER_S)
-        s->retry_ns = 10 * NS_PER_S;
-    s->retry_at_ns = clock_mono_ns() + s->retry_ns;
+    backoff_failed(&s->backoff, clock_mono_ns());
     mutex_lock(&in->mu);
     in->spill_err = *err;
     cond_broadcast(&in->changed); /* a flush may wait for the end of it */
@@ -333,7 +332,7 @@ static bool wait_for_work(struct spiller *s)
     int64_t now_ns = clock_mono_ns();
     if (due_locked(in, now_ns))
         ingest_swap_locked(in, wal_next_lsn(in->wal));
-    bool work = in->spilling.g && now_ns >= s->retry_at_ns;
+    bool work = in->spilling.g && backoff_is_over(&s->backoff, now_ns);
     if (!work && !in->stop_spill)
         cond_wait_for(&in->changed, &in->mu, NS_PER_S / 4);
     mutex_unlock(&in->mu);
@@ -348,7 +347,7 @@ static bool stopping(struct ingester *in)
 
 void spill_thread_run(void *ctx)
 {
-    struct spiller s = {.in = ctx};
+    struct spiller s = {.in = ctx, .backoff = BACKOFF_INIT(NS_PER_S / 4, 10 * NS_PER_S)};
     while (!stopping(s.in)) {
         bool work = wait_for_work(&s);
         int64_t began_ns = clock_mono_ns();

@@ -67,7 +67,7 @@ struct ingester {
     struct err spill_err;           /* of the last try; code 0: fine */
     bool disk_full;                 /* over the watermark */
     struct flush_request *flushes;  /* newest first */
-    bool stop_spill, stop_flush;
+    _Atomic bool stop_spill, stop_flush;
 
     struct publisher publisher;
 
@@ -106,7 +106,7 @@ uint32_t check_stream_locked(struct ingester *in, struct push_batch *batch,
 /* --- spill.c --- */
 void spill_thread_run(void *ctx);
 
-/* --- flush.c (its merges: flush_impl.h) --- */
+/* --- flush.c --- */
 void flush_thread_run(void *ctx);
 void flush_request(struct ingester *in, void (*done)(void *ctx, int result, const struct err *err),
                    void *ctx);

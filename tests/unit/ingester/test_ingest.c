@@ -520,7 +520,7 @@ static void test_a_damaged_local_segment_does_not_hold_up_the_others(void **stat
     struct kit *k = *state;
     struct copied c = {0};
     make_local_segment(k, &c);
-    c.bytes.p[70] ^= 1; /* in the first chunk */
+    c.bytes.p[90] ^= 1; /* in the first chunk */
     assert_int_equal(object_put(k->stores.local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
     struct kit_entry v = entry(B, T0, "sound");
     kit_push_ok(k, &v, 1, KIT_BODY);
