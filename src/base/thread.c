@@ -57,7 +57,7 @@ void mutex_unlock(struct mutex *mu)
     must(pthread_mutex_unlock(&mu->m));
 }
 
-void mutex_assert_held(struct mutex *mu)
+void mutex_assert_held(const struct mutex *mu)
 {
     assert(atomic_load_explicit(&mu->owner, memory_order_relaxed) == self());
 }

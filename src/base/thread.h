@@ -23,7 +23,7 @@ void mutex_init(struct mutex *mu);
 void mutex_deinit(struct mutex *mu);
 void mutex_lock(struct mutex *mu);
 void mutex_unlock(struct mutex *mu);
-void mutex_assert_held(struct mutex *mu);
+void mutex_assert_held(const struct mutex *mu);
 /* Holds mu until the scope ends. */
 #define MUTEX_GUARD(mu)                                                                            \
     __attribute__((cleanup(mutex_guard_end), unused)) struct mutex *guard_ = mutex_guard(mu)

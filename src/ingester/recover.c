@@ -23,7 +23,7 @@ COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
 static int check_tables(struct ingester *in, const struct segment_info *info, struct err *err)
 {
     for (size_t i = 0; i < info->n_periods; i++)
-        if (!index_has_table(in->deps.index, &info->periods[i]))
+        if (!index_has_table(in->deps.index, info->periods[i]))
             return err_set(err, ERR_CORRUPT,
                            "the index has no table '%lld-%lld', in which the rows of segment "
                            "'%.*s' must be: run `halogi rebuild-index` with the same flags",
@@ -44,10 +44,20 @@ static int load_segments(struct ingester *in, struct err *err)
         return r;
     in->startup = mem_alloc(n * sizeof(struct live_segment *));
     for (; in->n_startup < n; in->n_startup++)
-        in->startup[in->n_startup] = publish_live(in, &infos[in->n_startup]);
+        in->startup[in->n_startup] = publish_live(&in->publisher, &infos[in->n_startup]);
     struct views_change change = {.add = in->startup, .n_add = n};
     views_apply(in->deps.views, &change);
-    return tidy_list(in, PLACE_LOCAL, INT64_MAX, &in->strays, err);
+    return strays_list(&in->strays, &in->deps.stores, PLACE_LOCAL, in->startup, n, INT64_MAX, err);
+}
+
+void recover_end(struct ingester *in)
+{
+    for (size_t i = 0; i < in->n_startup; i++)
+        live_segment_unref(in->startup[i]);
+    free(in->startup);
+    in->startup = NULL;
+    in->n_startup = 0;
+    strays_deinit(&in->strays);
 }
 
 /* --- the log ----------------------------------------------------------------------------- */

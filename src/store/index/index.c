@@ -21,11 +21,11 @@ enum { DEFAULT_MAX_OPEN = 32 };
 enum { MANY_NEW_SERIES = 20000 };
 
 /* One table that exists on disk. */
-struct slot {
-    int64_t start_ns, length_ns; /* fixed */
-    bool is_open;                /* guarded by mu, as all below */
-    bool dropped;                /* to be freed by its last user */
-    bool bloated;                /* to be closed by its last user */
+struct table_slot {
+    struct period period; /* fixed */
+    bool is_open;         /* guarded by mu, as all below */
+    bool dropped;         /* to be freed by its last user */
+    bool bloated;         /* to be closed by its last user */
     unsigned users;
     uint64_t used_at;   /* of the index's clock of uses */
     struct table table; /* its user's while users > 0 */
@@ -37,37 +37,30 @@ struct index {
     unsigned max_open;
     struct mutex write_mu; /* one writer; taken before mu, never inside */
     struct mutex mu;
-    struct slot **slots; /* guarded by mu; ascending by start, then length */
+    struct table_slot **slots; /* guarded by mu; ascending by start, then length */
     size_t n_slots, cap_slots;
     uint64_t uses;
     bool names_unsynced; /* a table was made, or half made, and its name may not be durable */
 };
 
-static void path_of(const struct index *ix, int64_t start_ns, int64_t length_ns, struct buf *ret)
+static void path_of(const struct index *ix, struct period p, struct buf *ret)
 {
-    buf_printf(ret, "%s/%lld-%lld", ix->folder, (long long)start_ns, (long long)length_ns);
+    buf_printf(ret, "%s/%lld-%lld", ix->folder, (long long)p.start_ns, (long long)p.length_ns);
     buf_put_u8(ret, 0);
 }
 
 /* --- slots ------------------------------------------------------------------------------ */
 
-static int cmp_period(int64_t a_start, int64_t a_length, int64_t b_start, int64_t b_length)
-{
-    if (a_start != b_start)
-        return a_start < b_start ? -1 : 1;
-    return (a_length > b_length) - (a_length < b_length);
-}
-
 /* The slot of a period, or where it belongs. */
-static size_t slot_place_locked(const struct index *ix, int64_t start_ns, int64_t length_ns,
-                                bool *ret_found)
+static size_t slot_place_locked(struct index *ix, struct period p, bool *ret_found)
 {
+    mutex_assert_held(&ix->mu);
     size_t lo = 0, hi = ix->n_slots;
     *ret_found = false;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        const struct slot *s = ix->slots[mid];
-        int c = cmp_period(s->start_ns, s->length_ns, start_ns, length_ns);
+        const struct table_slot *s = ix->slots[mid];
+        int c = period_cmp(&s->period, &p);
         if (c == 0) {
             *ret_found = true;
             return mid;
@@ -80,29 +73,31 @@ static size_t slot_place_locked(const struct index *ix, int64_t start_ns, int64_
     return lo;
 }
 
-static struct slot *slot_add_locked(struct index *ix, int64_t start_ns, int64_t length_ns)
+static struct table_slot *slot_add_locked(struct index *ix, struct period p)
 {
+    mutex_assert_held(&ix->mu);
     bool found;
-    size_t at = slot_place_locked(ix, start_ns, length_ns, &found);
+    size_t at = slot_place_locked(ix, p, &found);
     if (found)
         return ix->slots[at];
     ix->slots = mem_grow(ix->slots, &ix->cap_slots, ix->n_slots + 1, sizeof *ix->slots);
     memmove(ix->slots + at + 1, ix->slots + at, (ix->n_slots - at) * sizeof *ix->slots);
     ix->n_slots++;
     ix->slots[at] = mem_zalloc(1, sizeof **ix->slots);
-    ix->slots[at]->start_ns = start_ns;
-    ix->slots[at]->length_ns = length_ns;
+    ix->slots[at]->period = p;
     return ix->slots[at];
 }
 
 static void take_slot_locked(struct index *ix, size_t at)
 {
+    mutex_assert_held(&ix->mu);
     ix->n_slots--;
     memmove(ix->slots + at, ix->slots + at + 1, (ix->n_slots - at) * sizeof *ix->slots);
 }
 
-static void close_slot_locked(struct slot *s)
+static void close_slot_locked(struct index *ix, struct table_slot *s)
 {
+    mutex_assert_held(&ix->mu);
     assert(s->users == 0);
     if (s->is_open)
         table_close(&s->table);
@@ -112,27 +107,29 @@ static void close_slot_locked(struct slot *s)
 /* Closes the longest unused tables until `keep` are open, or only used ones are left. */
 static void close_unused_locked(struct index *ix, size_t keep)
 {
+    mutex_assert_held(&ix->mu);
     for (;;) {
         size_t n_open = 0;
-        struct slot *oldest = NULL;
+        struct table_slot *oldest = NULL;
         for (size_t i = 0; i < ix->n_slots; i++) {
-            struct slot *s = ix->slots[i];
+            struct table_slot *s = ix->slots[i];
             n_open += s->is_open;
             if (s->is_open && s->users == 0 && (!oldest || s->used_at < oldest->used_at))
                 oldest = s;
         }
         if (n_open <= keep || !oldest)
             return;
-        close_slot_locked(oldest);
+        close_slot_locked(ix, oldest);
     }
 }
 
-static int use_slot_locked(struct index *ix, struct slot *s, struct err *err)
+static int use_slot_locked(struct index *ix, struct table_slot *s, struct err *err)
 {
+    mutex_assert_held(&ix->mu);
     if (!s->is_open) {
         close_unused_locked(ix, ix->max_open - 1);
         CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-        path_of(ix, s->start_ns, s->length_ns, &path);
+        path_of(ix, s->period, &path);
         int r = table_open(&s->table, path.p, ix->map_bytes, err);
         if (r < 0)
             return r;
@@ -144,34 +141,34 @@ static int use_slot_locked(struct index *ix, struct slot *s, struct err *err)
     return 0;
 }
 
-static void slot_end(struct index *ix, struct slot *s)
+static void slot_end(struct index *ix, struct table_slot *s)
 {
     mutex_lock(&ix->mu);
     if (--s->users == 0 && (s->dropped || s->bloated))
-        close_slot_locked(s);
+        close_slot_locked(ix, s);
     if (s->users == 0 && s->dropped)
         free(s);
     mutex_unlock(&ix->mu);
 }
 
-/* The first table from *ret_at on that overlaps min..max, taken into use; KV_NONE behind the last.
- * Tables may come and go between two calls: those of the whole call stay in order. */
-static int next_slot(struct index *ix, int64_t *from_start, int64_t *from_length, int64_t min_ns,
-                     int64_t max_ns, struct slot **ret, struct err *err)
+/* The first table behind that period which overlaps min..max, taken into use, and its period;
+ * KV_NONE behind the last. Tables may come and go between two calls: those of the whole call stay
+ * in order. */
+static int next_slot(struct index *ix, struct period *behind, int64_t min_ns, int64_t max_ns,
+                     struct table_slot **ret, struct err *err)
 {
     mutex_lock(&ix->mu);
     bool found;
-    size_t at = slot_place_locked(ix, *from_start, *from_length, &found);
+    size_t at = slot_place_locked(ix, *behind, &found);
     int r = KV_NONE;
     for (at += found; at < ix->n_slots; at++) {
-        struct slot *s = ix->slots[at];
-        if (s->start_ns > max_ns)
+        struct table_slot *s = ix->slots[at];
+        if (s->period.start_ns > max_ns)
             break;
-        if (period_last_ns(s->start_ns, s->length_ns) < min_ns)
+        if (period_last_ns(s->period) < min_ns)
             continue;
         r = use_slot_locked(ix, s, err);
-        *from_start = s->start_ns;
-        *from_length = s->length_ns;
+        *behind = s->period;
         *ret = s;
         break;
     }
@@ -182,27 +179,27 @@ static int next_slot(struct index *ix, int64_t *from_start, int64_t *from_length
 int index_each_table(struct index *ix, int64_t min_ns, int64_t max_ns, index_table_fn *fn,
                      void *ctx, struct err *err)
 {
-    int64_t start = INT64_MIN, length = 0;
+    struct period at = {INT64_MIN, 0};
     for (;;) {
-        struct slot *s;
-        int r = next_slot(ix, &start, &length, min_ns, max_ns, &s, err);
+        struct table_slot *s;
+        int r = next_slot(ix, &at, min_ns, max_ns, &s, err);
         if (r != KV_OK)
             return r < 0 ? r : 0;
         r = fn(ctx, &s->table, err);
         slot_end(ix, s);
         if (r < 0)
-            return err_context(err, r, "index table %lld", (long long)start);
+            return err_context(err, r, "index table %lld", (long long)at.start_ns);
     }
 }
 
 /* --- open ------------------------------------------------------------------------------- */
 
-static bool parse_folder_name(struct str_view name, int64_t *start_ns, int64_t *length_ns)
+static bool parse_folder_name(struct str_view name, struct period *ret)
 {
     for (size_t i = name.len; i > 1; i--)
         if (name.p[i - 1] == '-')
-            return sv_to_i64(sv_sub(name, 0, i - 1), start_ns) &&
-                   sv_to_i64(sv_from(name, i), length_ns) && *length_ns > 0;
+            return sv_to_i64(sv_sub(name, 0, i - 1), &ret->start_ns) &&
+                   sv_to_i64(sv_from(name, i), &ret->length_ns) && ret->length_ns > 0;
     return false;
 }
 
@@ -218,15 +215,15 @@ static int remove_leftover(const struct index *ix, const char *name, struct err 
 static int note_table(void *ctx, const char *name, bool is_dir, struct err *err)
 {
     struct index *ix = ctx;
-    int64_t start, length;
+    struct period p;
     struct str_view text = sv_of(name), table = sv_sub(text, 0, text.len < 4 ? 0 : text.len - 4);
     if (is_dir && (sv_ends_with(text, SV(".old")) || sv_ends_with(text, SV(".new"))) &&
-        parse_folder_name(table, &start, &length))
+        parse_folder_name(table, &p))
         return remove_leftover(ix, name, err);
-    if (!is_dir || !parse_folder_name(text, &start, &length))
+    if (!is_dir || !parse_folder_name(text, &p))
         return 0;
     mutex_lock(&ix->mu);
-    slot_add_locked(ix, start, length);
+    slot_add_locked(ix, p);
     mutex_unlock(&ix->mu);
     return 0;
 }
@@ -255,11 +252,11 @@ int index_open(struct index **ret, const char *folder, const struct index_conf *
     return 0;
 }
 
-bool index_has_table(struct index *ix, const struct segment_period *period)
+bool index_has_table(struct index *ix, struct period p)
 {
     bool found;
     MUTEX_GUARD(&ix->mu);
-    slot_place_locked(ix, period->start_ns, period->length_ns, &found);
+    slot_place_locked(ix, p, &found);
     return found;
 }
 
@@ -269,7 +266,7 @@ void index_close(struct index *ix)
         return;
     mutex_lock(&ix->mu);
     for (size_t i = 0; i < ix->n_slots; i++) {
-        close_slot_locked(ix->slots[i]);
+        close_slot_locked(ix, ix->slots[i]);
         free(ix->slots[i]);
     }
     mutex_unlock(&ix->mu);
@@ -283,19 +280,21 @@ void index_close(struct index *ix)
 /* --- write ------------------------------------------------------------------------------ */
 
 /* A table that could not be made is no table: queries must not fail on it. */
-static void forget_absent_locked(struct index *ix, struct slot *s)
+static void forget_absent_locked(struct index *ix, struct table_slot *s)
 {
+    mutex_assert_held(&ix->mu);
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-    path_of(ix, s->start_ns, s->length_ns, &path);
+    path_of(ix, s->period, &path);
     if (s->is_open || s->users > 0 || kv_exists(path.p))
         return;
     bool found;
-    take_slot_locked(ix, slot_place_locked(ix, s->start_ns, s->length_ns, &found));
+    take_slot_locked(ix, slot_place_locked(ix, s->period, &found));
     free(s);
 }
 
 static int sync_names_locked(struct index *ix, struct err *err)
 {
+    mutex_assert_held(&ix->mu);
     int r = ix->names_unsynced ? file_fsync_dir(ix->folder, err) : 0;
     if (r == 0)
         ix->names_unsynced = false;
@@ -304,13 +303,14 @@ static int sync_names_locked(struct index *ix, struct err *err)
 
 /* The table of a period, made where there is none, in use.  Its name is durable before a row is
  * written, also where an earlier try made the table and could not sync the name. */
-static int use_for_writing_locked(struct index *ix, int64_t start_ns, int64_t length_ns,
-                                  struct slot **ret, struct err *err)
+static int use_for_writing_locked(struct index *ix, struct period p, struct table_slot **ret,
+                                  struct err *err)
 {
+    mutex_assert_held(&ix->mu);
     int r = sync_names_locked(ix, err);
     if (r < 0)
         return r;
-    *ret = slot_add_locked(ix, start_ns, length_ns);
+    *ret = slot_add_locked(ix, p);
     r = use_slot_locked(ix, *ret, err);
     if (r < 0) {
         ix->names_unsynced = true;
@@ -322,11 +322,12 @@ static int use_for_writing_locked(struct index *ix, int64_t start_ns, int64_t le
 static int add_period(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n, struct err *err)
 {
-    if (parts->period_length_ns <= 0)
-        return err_set(err, ERR_INVALID, "a period of %lld ns", (long long)parts->period_length_ns);
-    struct slot *s;
+    struct period p = {parts->period_start_ns, parts->period_length_ns};
+    if (p.length_ns <= 0)
+        return err_set(err, ERR_INVALID, "a period of %lld ns", (long long)p.length_ns);
+    struct table_slot *s;
     mutex_lock(&ix->mu);
-    int r = use_for_writing_locked(ix, parts->period_start_ns, parts->period_length_ns, &s, err);
+    int r = use_for_writing_locked(ix, p, &s, err);
     mutex_unlock(&ix->mu);
     if (r < 0)
         return r;
@@ -368,31 +369,21 @@ static int remove_from(void *ctx, struct table *t, struct err *err)
     return table_remove_segments(t, rm->segments, rm->n, err);
 }
 
-static int by_start(const void *x, const void *y)
+static int remove_in_periods(struct index *ix, struct removing *rm, const struct period *periods,
+                             size_t n, struct err *err)
 {
-    const struct segment_period *a = x, *b = y;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    return (a->length_ns > b->length_ns) - (a->length_ns < b->length_ns);
-}
-
-static int remove_in_periods(struct index *ix, struct removing *rm,
-                             const struct segment_period *periods, size_t n, struct err *err)
-{
-    struct segment_period *v = mem_alloc((n + 1) * sizeof *v);
+    struct period *v = mem_alloc((n + 1) * sizeof *v);
     int r = 0;
     memcpy(v, periods, n * sizeof *v);
-    qsort(v, n, sizeof *v, by_start);
+    n = periods_sort(v, n);
     for (size_t i = 0; i < n && r == 0; i++)
-        if (i == 0 || by_start(&v[i - 1], &v[i]) != 0)
-            r = index_each_table(ix, v[i].start_ns, period_last_ns(v[i].start_ns, v[i].length_ns),
-                                 remove_from, rm, err);
+        r = index_each_table(ix, v[i].start_ns, period_last_ns(v[i]), remove_from, rm, err);
     free(v);
     return r;
 }
 
 int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
-                          const struct segment_period *periods, size_t n_periods, struct err *err)
+                          const struct period *periods, size_t n_periods, struct err *err)
 {
     struct removing rm = {segments, n};
     mutex_lock(&ix->write_mu);
@@ -444,25 +435,26 @@ static int rename_away(struct index *ix, const struct buf *path, const struct bu
 /* The last user closes it; until then it goes on with the unlinked file. */
 static void take_out_locked(struct index *ix, size_t at)
 {
-    struct slot *s = ix->slots[at];
+    mutex_assert_held(&ix->mu);
+    struct table_slot *s = ix->slots[at];
     take_slot_locked(ix, at);
     s->dropped = true;
     if (s->users == 0) {
-        close_slot_locked(s);
+        close_slot_locked(ix, s);
         free(s);
     }
 }
 
-int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err)
+int index_drop_period(struct index *ix, struct period p, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, old = BUF_INIT;
-    path_of(ix, start_ns, length_ns, &path);
+    path_of(ix, p, &path);
     buf_printf(&old, "%s.old", path.p);
     buf_put_u8(&old, 0);
     mutex_lock(&ix->write_mu);
     mutex_lock(&ix->mu);
     bool found;
-    size_t at = slot_place_locked(ix, start_ns, length_ns, &found);
+    size_t at = slot_place_locked(ix, p, &found);
     int r = found && file_exists(path.p) ? rename_away(ix, &path, &old, err) : 0;
     if (r == 0 && found)
         take_out_locked(ix, at);

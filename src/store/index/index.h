@@ -16,6 +16,7 @@
 #include "chunk/segment.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "store/period.h"
 #include "store/segment_info.h"
 
 struct view;
@@ -31,7 +32,7 @@ int index_open(struct index **ret, const char *folder, const struct index_conf *
                struct err *err);
 void index_close(struct index *ix);
 /* A segment in the catalog whose table is not here would silently not be read. */
-bool index_has_table(struct index *ix, const struct segment_period *period);
+bool index_has_table(struct index *ix, struct period p);
 
 /* --- writing ---------------------------------------------------------------------------- */
 
@@ -60,9 +61,9 @@ int index_add_segment_file(struct index *ix, const struct segment *segment, stru
  * segments have parts in, in any order, repeats allowed: other tables are not looked at.  NULL:
  * they are not known, and every table is. */
 int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
-                          const struct segment_period *periods, size_t n_periods, struct err *err);
+                          const struct period *periods, size_t n_periods, struct err *err);
 /* Removes a table with all its rows. */
-int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err);
+int index_drop_period(struct index *ix, struct period p, struct err *err);
 /* Keeps only rows of segments that `alive` names (at start, after a crash). */
 typedef bool index_alive_fn(void *ctx, struct uuid segment);
 int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *ret_removed,

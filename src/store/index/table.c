@@ -15,23 +15,6 @@ static const char *const db_names[TABLE_N_DBS] = {
     "meta", "tenants", "series", "sids", "names", "postings", "parts", "segments",
 };
 
-int64_t period_start_of(int64_t ts_ns, int64_t length_ns)
-{
-    assert(length_ns > 0);
-    int64_t into = ts_ns % length_ns;
-    if (into < 0)
-        into += length_ns;
-    return ts_ns < INT64_MIN + into ? INT64_MIN : ts_ns - into;
-}
-
-int64_t period_last_ns(int64_t start_ns, int64_t length_ns)
-{
-    /* The first period may begin before INT64_MIN, where its start is cut. */
-    if (start_ns == INT64_MIN && INT64_MIN % length_ns != 0)
-        return start_ns + (-(INT64_MIN % length_ns)) - 1;
-    return start_ns > INT64_MAX - length_ns ? INT64_MAX : start_ns + length_ns - 1;
-}
-
 static int put_format(void *ctx, struct kv_txn *t, struct err *err)
 {
     char v[4];

@@ -12,11 +12,6 @@
 #include "store/index/sids.h"
 #include "store/kv.h"
 
-/* Start of the period that holds ts (floor), cut to INT64_MIN where that would pass it. */
-int64_t period_start_of(int64_t ts_ns, int64_t length_ns);
-/* Its last nanosecond, cut to INT64_MAX. */
-int64_t period_last_ns(int64_t start_ns, int64_t length_ns);
-
 enum table_db {
     TABLE_META,     /* "format", "tenants" */
     TABLE_TENANTS,  /* name -> struct table_tenant */

@@ -84,17 +84,16 @@ int kit_open(struct kit *k, struct err *err)
 {
     char path[128];
     ledger_init(&k->ledger, UINT64_C(256) << 20);
-    int r = object_fs_open(&k->local, below(k, "segments", path), err);
+    int r = object_fs_open(&k->stores.local, below(k, "segments", path), err);
     if (r == 0)
-        r = object_fs_open(&k->objects, below(k, "objects", path), err);
+        r = object_fs_open(&k->stores.objects, below(k, "objects", path), err);
     if (r == 0)
         r = catalog_open(&k->catalog, below(k, "catalog", path), err);
     if (r == 0)
         r = index_open(&k->index, below(k, "index", path), NULL, err);
     if (r < 0)
         return r;
-    struct segments_conf segments = {
-        .local = k->local, .objects = k->objects, .ledger = &k->ledger};
+    struct segments_conf segments = {.stores = k->stores, .ledger = &k->ledger};
     k->segments = segments_new(&segments);
     k->views = views_new();
     struct ingester_deps deps = {.data_dir = k->folder,
@@ -102,8 +101,7 @@ int kit_open(struct kit *k, struct err *err)
                                  .index = k->index,
                                  .segments = k->segments,
                                  .views = k->views,
-                                 .local = k->local,
-                                 .objects = k->objects,
+                                 .stores = k->stores,
                                  .ledger = &k->ledger,
                                  .period_ns = DAY_NS};
     r = ingester_open(&k->in, &k->conf, &deps, err);
@@ -124,8 +122,7 @@ void kit_close(struct kit *k)
     segments_free(TAKE(k->segments));
     index_close(TAKE(k->index));
     catalog_close(TAKE(k->catalog));
-    object_store_free(TAKE(k->objects));
-    object_store_free(TAKE(k->local));
+    stores_free(&k->stores);
     for (int a = 0; a < LEDGER_N_ACCOUNTS; a++)
         assert_int_equal(ledger_used_by(&k->ledger, (enum ledger_account)a), 0);
 }
@@ -416,11 +413,6 @@ static void put_rows(struct rows *rows, bool collapse, struct buf *out)
     arena_deinit(&rows->arena);
 }
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
 static void read_part(const struct segment *s, const struct segment_part *info, struct rows *rows)
 {
     struct part *p = NULL;
@@ -451,19 +443,14 @@ static void read_part(const struct segment *s, const struct segment_part *info, 
 static void read_segment(struct kit *k, const struct segment_info *info, struct str_view tenant,
                          struct rows *rows)
 {
-    struct object_reader *reader = NULL;
-    struct segment *s = NULL;
+    struct segment_file f;
     struct err err = ERR_INIT;
-    struct object_store *store = info->place == PLACE_LOCAL ? k->local : k->objects;
-    if (object_open(store, info->key, &reader, &err) < 0)
+    if (segment_file_open(&f, &k->stores, info->place, info->key, &err) < 0)
         fail_msg("%s", err.text);
-    struct segment_source source = {reader, object_bytes(reader), pread_object};
-    assert_int_equal(segment_open(&s, &source, NULL), 0);
-    for (uint32_t i = 0; i < s->n_parts; i++)
-        if (sv_eq(s->parts[i].tenant, tenant))
-            read_part(s, &s->parts[i], rows);
-    segment_close(s);
-    object_close(reader);
+    for (uint32_t i = 0; i < f.segment->n_parts; i++)
+        if (sv_eq(f.segment->parts[i].tenant, tenant))
+            read_part(f.segment, &f.segment->parts[i], rows);
+    segment_file_close(&f);
 }
 
 static void read_head_stream(const struct view *v, size_t head, const struct recent_stream *st,

@@ -24,7 +24,7 @@ struct kit {
     struct ledger ledger;
     struct catalog *catalog;
     struct index *index;
-    struct object_store *local, *objects;
+    struct stores stores;
     struct segments *segments;
     struct views *views;
     struct ingester *in;
