@@ -27,19 +27,6 @@ struct str_view params_decode(struct arena *arena, struct str_view text, bool pl
     return sv(to, n);
 }
 
-static void push_param(struct params *p, struct arena *arena, struct http_param param)
-{
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 8;
-        struct http_param *v = ARENA_ARRAY(arena, struct http_param, cap);
-        if (p->n)
-            memcpy(v, p->v, p->n * sizeof *v);
-        p->v = v;
-        p->cap = cap;
-    }
-    p->v[p->n++] = param;
-}
-
 bool params_add(struct params *p, struct arena *arena, struct str_view form)
 {
     while (form.len > 0) {
@@ -51,11 +38,11 @@ bool params_add(struct params *p, struct arena *arena, struct str_view form)
         if (p->n == MAX_PARAMS)
             return false;
         size_t equals = sv_find_byte(piece, '=');
-        push_param(p, arena,
-                   (struct http_param){
-                       .name = params_decode(arena, sv_sub(piece, 0, equals), true),
-                       .value = params_decode(arena, sv_from(piece, equals + 1), true),
-                   });
+        p->v = arena_grow(arena, p->v, &p->cap, p->n + 1, sizeof *p->v);
+        p->v[p->n++] = (struct http_param){
+            .name = params_decode(arena, sv_sub(piece, 0, equals), true),
+            .value = params_decode(arena, sv_from(piece, equals + 1), true),
+        };
     }
     return true;
 }

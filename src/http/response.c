@@ -72,8 +72,9 @@ static void end_of_handler(struct http_server *s)
 void response_hand_over(struct request *r, int status, struct MHD_Response *response)
 {
     struct http_server *s = r->server;
-    for (size_t i = 0; i < r->n_reply_headers; i++)
-        MHD_add_response_header(response, r->reply_headers[i].name.p, r->reply_headers[i].value.p);
+    for (size_t i = 0; i < r->reply_headers.n; i++)
+        MHD_add_response_header(response, r->reply_headers.v[i].name.p,
+                                r->reply_headers.v[i].value.p);
     mutex_lock(&s->mu);
     bool late = r->abandoned;
     assert(late || !r->replied); /* one answer per request */
@@ -95,16 +96,7 @@ void response_hand_over(struct request *r, int status, struct MHD_Response *resp
 void http_reply_header(struct http_request *req, const char *name, struct str_view value)
 {
     struct request *r = (struct request *)req;
-    if (r->n_reply_headers == r->cap_reply_headers) {
-        size_t cap = r->cap_reply_headers ? 2 * r->cap_reply_headers : 4;
-        struct header *more = ARENA_ARRAY(&r->arena, struct header, cap);
-        if (r->n_reply_headers)
-            memcpy(more, r->reply_headers, r->n_reply_headers * sizeof *more);
-        r->reply_headers = more;
-        r->cap_reply_headers = cap;
-    }
-    r->reply_headers[r->n_reply_headers++] =
-        (struct header){arena_copy(&r->arena, sv_of(name)), arena_copy(&r->arena, value)};
+    headers_add(&r->reply_headers, &r->arena, sv_of(name), value);
 }
 
 static bool wants_gzip(struct request *r)

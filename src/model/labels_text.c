@@ -201,14 +201,7 @@ static int add_label(struct labels_parser *p, struct str_view name, struct str_v
                        SV_ARG(sv_sub(name, 0, 100)));
     if (p->n == LABELS_MAX_PAIRS)
         return err_set(p->err, ERR_INVALID, "more than %d labels", LABELS_MAX_PAIRS);
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 16;
-        struct label *grown = arena_alloc(p->arena, cap * sizeof *grown);
-        if (p->n)
-            memcpy(grown, p->v, p->n * sizeof *grown);
-        p->v = grown;
-        p->cap = cap;
-    }
+    p->v = arena_grow(p->arena, p->v, &p->cap, p->n + 1, sizeof *p->v);
     p->v[p->n++] = (struct label){name, value};
     return 0;
 }

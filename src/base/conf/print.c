@@ -118,36 +118,26 @@ void conf_node_print(const struct conf_node *node, unsigned indent, struct buf *
 static void put_value(const struct conf_row *row, const void *base, unsigned indent,
                       struct buf *out)
 {
-    const void *field = (const char *)base + row->offset;
     if (row->type == CONF_YAML) {
-        const struct conf_node *node;
-        memcpy(&node, field, sizeof node);
+        const struct conf_node *node = conf_row_node(row, base);
         if (node)
             put_node_below(node, indent + 2, out);
         else
             buf_put(out, SV(" null\n"));
         return;
     }
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+    conf_row_shown(row, base, &text);
+    bool hidden = row->flags & CONF_SECRET && text.len > 0;
     buf_put_u8(out, ' ');
-    if (row->flags & CONF_SECRET) {
-        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        conf_row_text(row, base, &text);
-        buf_put(out, text.len ? SV("<secret>") : SV("\"\""));
-    } else if (row->type == CONF_STRING) {
-        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        conf_row_text(row, base, &text);
+    if (row->type == CONF_STRING && !hidden) {
         conf_put_yaml_string(out, buf_view(&text));
-    } else if (row->type == CONF_STRINGS) {
-        struct conf_strings list;
-        memcpy(&list, field, sizeof list);
+    } else if (row->type == CONF_STRINGS && !hidden) {
         buf_put_u8(out, '[');
-        for (size_t i = 0; i < list.n; i++) {
-            buf_put(out, i ? SV(", ") : SV(""));
-            conf_put_yaml_string(out, sv_of(list.v[i]));
-        }
+        conf_put_strings(conf_row_strings(row, base), ", ", conf_put_yaml_string, out);
         buf_put_u8(out, ']');
     } else {
-        conf_row_text(row, base, out);
+        buf_put(out, buf_view(&text));
     }
     buf_put_u8(out, '\n');
 }
