@@ -65,7 +65,7 @@ struct peer_opened {
 
 /* Rows as they were stored, which pass: who asks collapses repeats over all that it reads, and only
  * then may a stage change a line. */
-struct peer_run {
+struct peer_rows {
     uint64_t pin;
     int64_t min_ts_ns, max_ts_ns; /* within those of open */
     struct str_view query;        /* LogQL: a log query whose stages rows must pass; empty: all */
@@ -88,7 +88,7 @@ struct peer_read_ops {
     int (*streams)(void *self, uint64_t pin, peer_take_fn *take, void *ctx, struct err *err);
     /* FRAME_ROWS: stream after stream, in (time, arrival) order, the peer's repeats left out.
      * ERR_NOT_FOUND: the pin is gone, open again.  ERR_INVALID: no such stream, or a bad query. */
-    int (*run)(void *self, const struct peer_run *q, peer_take_fn *take, void *ctx,
+    int (*run)(void *self, const struct peer_rows *q, peer_take_fn *take, void *ctx,
                struct err *err);
     void (*close)(void *self, uint64_t pin); /* one that is gone: no failure */
 };

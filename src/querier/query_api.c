@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* query, query_range and /api/prom/query: parameters to a parsed and permitted query, a run of the
+/* query, query_range and /api/prom/query: parameters to a parsed and permitted query, the
  * engine, its result to JSON. */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* read_request.h - the way of every read request: tenants and limits, preparation on an HTTP
- * worker, a fair turn, the run, the answer.
+ * worker, a fair turn, the work, the answer.
  *     handler -> read_request_begin(): prepare() ... turn ... run() -> read_reply_*()
  * Promise: each request is answered exactly once and freed after its answer was sent; a client
  * that has gone, a passed deadline and a full queue end it before it runs.

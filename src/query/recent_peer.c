@@ -169,7 +169,7 @@ static int op_streams(void *self, uint64_t number, peer_take_fn *take, void *ctx
     return r;
 }
 
-static int op_run(void *self, const struct peer_run *q, peer_take_fn *take, void *ctx,
+static int op_run(void *self, const struct peer_rows *q, peer_take_fn *take, void *ctx,
                   struct err *err)
 {
     if (q->n_slices)

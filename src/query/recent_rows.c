@@ -47,19 +47,19 @@ static int finish(struct sending *to, int result, struct err *err)
 
 /* ---- the entries of a stream ---- */
 
-struct gathered {
+struct recent_entries {
     struct query_control *control;
     struct entry *v; /* views into the heads */
     size_t n, cap;
 };
 
-static void gathered_deinit(struct gathered *g)
+static void recent_entries_deinit(struct recent_entries *g)
 {
     query_release(g->control, g->cap * sizeof *g->v);
     free(g->v);
 }
 
-static int add_head(struct gathered *g, const struct generation *head, uint64_t visible,
+static int add_head(struct recent_entries *g, const struct generation *head, uint64_t visible,
                     uint32_t idx, struct time_span within, struct err *err)
 {
     struct head_iter it;
@@ -85,8 +85,8 @@ static int add_head(struct gathered *g, const struct generation *head, uint64_t 
 }
 
 /* In (time, arrival) order, each once. */
-static int gather(struct gathered *g, const struct selection *s, uint32_t idx,
-                  struct time_span within, struct err *err)
+static int find_entries(struct recent_entries *g, const struct selection *s, uint32_t idx,
+                        struct time_span within, struct err *err)
 {
     const struct view *view = s->recent.view;
     g->n = 0;
@@ -108,14 +108,14 @@ static void put_hash(uint8_t to[FRAME_HASH_BYTES], struct str_view labels)
     memcpy(to, hash.digest, FRAME_HASH_BYTES);
 }
 
-static int send_streams(struct sending *to, const struct selection *s, struct gathered *g,
+static int send_streams(struct sending *to, const struct selection *s, struct recent_entries *g,
                         struct err *err)
 {
     struct frame_stream found[STREAMS_PER_FRAME];
     size_t n = 0, bytes = 0;
     for (uint32_t i = 0; i < s->recent.n_streams; i++) {
         const struct recent_stream *stream = &s->recent.streams[i];
-        int r = gather(g, s, stream->idx, s->within, err);
+        int r = find_entries(g, s, stream->idx, s->within, err);
         if (r < 0)
             return r;
         if (g->n) {
@@ -143,7 +143,7 @@ static int send_streams(struct sending *to, const struct selection *s, struct ga
 int recent_streams(const struct selection *s, peer_take_fn *take, void *ctx, struct err *err)
 {
     struct sending to = {.take = take, .ctx = ctx, .out = BUF_INIT};
-    CLEANUP(gathered_deinit) struct gathered g = {.control = s->env->control};
+    CLEANUP(recent_entries_deinit) struct recent_entries g = {.control = s->env->control};
     return finish(&to, send_streams(&to, s, &g, err), err);
 }
 
@@ -195,7 +195,7 @@ static bool row_passes(struct passing *p, const struct entry *e)
 }
 
 /* Leaves those that pass, of the stream with these labels. */
-static int keep_passing(struct passing *p, struct str_view encoded, struct gathered *g,
+static int keep_passing(struct passing *p, struct str_view encoded, struct recent_entries *g,
                         struct err *err)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
@@ -220,7 +220,7 @@ static int keep_passing(struct passing *p, struct str_view encoded, struct gathe
     return r < 0 ? r : pipeline_runner_check(&p->runner, err);
 }
 
-static int send_entries(struct sending *to, uint32_t number, const struct gathered *g,
+static int send_entries(struct sending *to, uint32_t number, const struct recent_entries *g,
                         struct err *err)
 {
     int r = 0;
@@ -236,8 +236,8 @@ static int send_entries(struct sending *to, uint32_t number, const struct gather
     return r;
 }
 
-static int send_rows(struct sending *to, const struct selection *s, const struct peer_run *q,
-                     struct passing *p, struct gathered *g, struct err *err)
+static int send_rows(struct sending *to, const struct selection *s, const struct peer_rows *q,
+                     struct passing *p, struct recent_entries *g, struct err *err)
 {
     struct time_span within = {q->min_ts_ns, q->max_ts_ns};
     if (within.min_ns < s->within.min_ns || within.max_ns > s->within.max_ns)
@@ -247,7 +247,7 @@ static int send_rows(struct sending *to, const struct selection *s, const struct
         if (number >= s->recent.n_streams)
             return err_set(err, ERR_INVALID, "there is no stream %u", number);
         const struct recent_stream *stream = &s->recent.streams[number];
-        int r = gather(g, s, stream->idx, within, err);
+        int r = find_entries(g, s, stream->idx, within, err);
         if (r == 0)
             r = keep_passing(p, stream->labels, g, err);
         if (r == 0)
@@ -258,11 +258,11 @@ static int send_rows(struct sending *to, const struct selection *s, const struct
     return 0;
 }
 
-int recent_rows(const struct selection *s, const struct peer_run *q, peer_take_fn *take, void *ctx,
+int recent_rows(const struct selection *s, const struct peer_rows *q, peer_take_fn *take, void *ctx,
                 struct err *err)
 {
     struct sending to = {.take = take, .ctx = ctx, .out = BUF_INIT};
-    CLEANUP(gathered_deinit) struct gathered g = {.control = s->env->control};
+    CLEANUP(recent_entries_deinit) struct recent_entries g = {.control = s->env->control};
     CLEANUP(passing_deinit) struct passing p = {.control = s->env->control};
     int r = passing_init(&p, q->query, err);
     if (r == 0)

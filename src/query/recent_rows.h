@@ -9,5 +9,5 @@
 
 int recent_streams(const struct selection *s, peer_take_fn *take, void *ctx, struct err *err);
 /* Stored rows that pass q->query; pin and slices are not looked at. */
-int recent_rows(const struct selection *s, const struct peer_run *q, peer_take_fn *take, void *ctx,
+int recent_rows(const struct selection *s, const struct peer_rows *q, peer_take_fn *take, void *ctx,
                 struct err *err);

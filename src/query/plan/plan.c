@@ -75,7 +75,7 @@ static void count_plan(const struct plan *p)
     s->index_total_chunks += (int64_t)p->n_chunks;
     s->index_total_streams += p->n_streams;
     s->ingester_reached = 1;
-    s->ingester_chunks_matched += (int64_t)p->n_head_runs;
+    s->ingester_chunks_matched += (int64_t)p->n_head_strands;
 }
 
 int plan_open(struct plan *p, const struct selection *s, enum plan_order order, struct err *err)
@@ -89,7 +89,7 @@ int plan_open(struct plan *p, const struct selection *s, enum plan_order order, 
     if (r == 0)
         r = open_parts(p, err);
     if (r == 0)
-        r = plan_find_runs(p, order, err);
+        r = plan_find_strands(p, order, err);
     if (r == 0)
         r = check_limits(p, err);
     if (r == 0)

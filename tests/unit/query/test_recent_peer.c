@@ -182,12 +182,12 @@ static int run_over(struct fixture *f, uint64_t pin, const char *query, struct t
     uint32_t *numbers = ARENA_ARRAY(&f->arena, uint32_t, listed->n_streams);
     for (size_t i = 0; i < listed->n_streams; i++)
         numbers[i] = listed->streams[i].number;
-    const struct peer_run q = {.pin = pin,
-                               .min_ts_ns = at.min_ns,
-                               .max_ts_ns = at.max_ns,
-                               .query = sv_of(query),
-                               .streams = numbers,
-                               .n_streams = listed->n_streams};
+    const struct peer_rows q = {.pin = pin,
+                                .min_ts_ns = at.min_ns,
+                                .max_ts_ns = at.max_ns,
+                                .query = sv_of(query),
+                                .streams = numbers,
+                                .n_streams = listed->n_streams};
     return f->reads.ops->run(f->reads.self, &q, take, rows, err);
 }
 
@@ -363,12 +363,12 @@ static void read_until_closed(void *ctx)
     int r = 0;
     while (r == 0) {
         CLEANUP(taken_deinit) struct taken got = {.n_frames = 0};
-        const struct peer_run q = {.pin = t->pin,
-                                   .min_ts_ns = always.min_ns,
-                                   .max_ts_ns = always.max_ns,
-                                   .query = SV("{a=\"1\"} |= \"line\""),
-                                   .streams = &t->listed->streams[0].number,
-                                   .n_streams = 1};
+        const struct peer_rows q = {.pin = t->pin,
+                                    .min_ts_ns = always.min_ns,
+                                    .max_ts_ns = always.max_ns,
+                                    .query = SV("{a=\"1\"} |= \"line\""),
+                                    .streams = &t->listed->streams[0].number,
+                                    .n_streams = 1};
         r = t->f->reads.ops->run(t->f->reads.self, &q, take, &got, NULL);
         t->n_rows += got.n_rows;
         assert_true(r < 0 || got.n_rows == 200);
