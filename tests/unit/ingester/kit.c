@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/wait_once.h"
 #include "chunk/collapse.h"
 #include "chunk/head.h"
 #include "chunk/segment.h"
@@ -304,41 +305,13 @@ void kit_push_ok(struct kit *k, const struct kit_entry *v, size_t n, enum kit_ho
         fail_msg("push: %d %s %d %s", a.result, a.err.text, a.status, a.text);
 }
 
-struct flushing {
-    struct mutex mu;
-    struct cond done;
-    bool ran;
-    int result;
-    struct err err;
-};
-
-static void on_flushed(void *ctx, int result, const struct err *err)
-{
-    struct flushing *f = ctx;
-    MUTEX_GUARD(&f->mu);
-    f->ran = true;
-    f->result = result;
-    if (result < 0)
-        f->err = *err;
-    cond_signal(&f->done);
-}
-
 int kit_flush(struct kit *k, struct err *err)
 {
-    struct flushing f = {0};
-    mutex_init(&f.mu);
-    cond_init(&f.done);
+    struct wait_once wait;
+    wait_once_init(&wait);
     struct peer peer = ingester_peer(k->in);
-    peer.ops->flush(peer.self, on_flushed, &f);
-    mutex_lock(&f.mu);
-    while (!f.ran)
-        cond_wait(&f.done, &f.mu);
-    mutex_unlock(&f.mu);
-    cond_deinit(&f.done);
-    mutex_deinit(&f.mu);
-    if (f.result < 0 && err)
-        *err = f.err;
-    return f.result;
+    peer.ops->flush(peer.self, wait_once_done, &wait);
+    return wait_once_end(&wait, err);
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
