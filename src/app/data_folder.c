@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "store/kv.h"
 #include "store/object/object.h"
-#include "wal/files.h"
 
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err)
 {
@@ -59,26 +58,7 @@ int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, str
 bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret)
 {
     CLEANUP(buf_deinit) struct buf folder = BUF_INIT;
-    CLEANUP(wal_files_deinit) struct wal_files fs = {0};
-    data_folder_path(conf, conf->ingester.wal_dir, &folder);
-    if (!file_exists(folder.p) || wal_files_open(&fs, folder.p, 0, NULL) < 0)
-        return false;
-    uint64_t oldest = UINT64_MAX, newest = 0;
-    for (size_t i = 0; i < fs.n; i++) {
-        char path[WAL_PATH_BYTES];
-        struct wal_file_header h;
-        bool good = false;
-        wal_file_path(&fs, fs.v[i].number, path);
-        if (wal_file_read_header(path, &h, &good, NULL) < 0 || !good)
-            continue;
-        oldest = h.epoch < oldest ? h.epoch : oldest;
-        if (h.epoch <= newest)
-            continue;
-        newest = h.epoch;
-        ret->installation = uuid_of_bytes(h.uuid);
-    }
-    ret->first_lsn = wal_lsn(oldest, 0);
-    return newest > 0;
+    return wal_owner_of(data_folder_path(conf, conf->ingester.wal_dir, &folder), ret);
 }
 
 static int refuse_segment(void *ctx, const struct object_info *info, struct err *err)

@@ -5,8 +5,8 @@
 #pragma once
 #include "app/app_conf.h"
 #include "base/bytes.h"
-#include "base/uuid.h"
 #include "store/segment_file.h"
+#include "wal/wal.h"
 
 /* One process per data folder, which is made when missing; the lock holds until *ret_fd closes. */
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err);
@@ -16,11 +16,7 @@ const char *data_folder_path(const struct app_conf *conf, const char *name, stru
 const char *data_folder_objects(const struct app_conf *conf, struct buf *path);
 /* After a failure either may be open: stores_free() in any case. */
 int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, struct err *err);
-/* Whose records the WAL has, by its newest file, and from which LSN on.  False without any. */
-struct wal_owner {
-    struct uuid installation;
-    uint64_t first_lsn;
-};
+/* wal_owner_of() its log. */
 bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret);
 /* Refuses data without a catalog: a new one would name nothing of it. */
 int data_folder_check(const struct app_conf *conf, const struct stores *stores, struct err *err);

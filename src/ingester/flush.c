@@ -4,6 +4,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wait_once.h"
 #include "chunk/segment.h"
 #include "ingester/state.h"
 #include "merge/merge.h"
@@ -189,42 +190,16 @@ void flush_request(struct ingester *in, void (*done)(void *ctx, int result, cons
     done(ctx, err_set(&err, ERR_UNAVAILABLE, "the ingester is starting or stopping"), &err);
 }
 
-struct waited {
-    struct mutex mu;
-    struct cond done;
-    bool ran;
-    int result;
-    struct err err;
-};
-
-static void wake(void *ctx, int result, const struct err *err)
-{
-    struct waited *w = ctx;
-    MUTEX_GUARD(&w->mu);
-    w->ran = true;
-    w->result = result;
-    if (result < 0)
-        w->err = *err;
-    cond_signal(&w->done);
-}
-
 int flush_and_wait(struct ingester *in, struct err *err)
 {
-    struct waited w = {0};
-    mutex_init(&w.mu);
-    cond_init(&w.done);
+    struct wait_once wait;
+    wait_once_init(&wait);
     struct flush_request *q = mem_zalloc(1, sizeof *q);
-    *q = (struct flush_request){.done = wake, .ctx = &w};
+    *q = (struct flush_request){.done = wait_once_done, .ctx = &wait};
     mutex_lock(&in->mu);
     enqueue_locked(in, q);
     mutex_unlock(&in->mu);
-    mutex_lock(&w.mu);
-    while (!w.ran)
-        cond_wait(&w.done, &w.mu);
-    mutex_unlock(&w.mu);
-    cond_deinit(&w.done);
-    mutex_deinit(&w.mu);
-    return w.result < 0 ? err_set(err, w.result, "%s", w.err.text) : 0;
+    return wait_once_end(&wait, err);
 }
 
 /* Everything in the head now gets into a segment. */

@@ -159,11 +159,6 @@ static enum wal_sync sync_mode(const struct ingester_conf *c)
     return strcmp(c->wal_sync, "none") == 0 ? WAL_SYNC_NONE : WAL_SYNC_FDATASYNC;
 }
 
-static void show(void *shown, uint64_t pos)
-{
-    head_publish(shown, pos);
-}
-
 static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bool nothing_kept,
                     struct err *err)
 {
@@ -171,8 +166,7 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
                                   .installation = in->installation,
                                   .sync = sync_mode(&in->conf),
                                   .sync_interval_ns = in->conf.wal_sync_interval_ns,
-                                  .file_bytes = in->conf.wal_file_bytes,
-                                  .show = show};
+                                  .file_bytes = in->conf.wal_file_bytes};
     struct wal *wal = NULL;
     int r = wal_open(&wal, &options, replayed, err);
     if (r < 0)

@@ -35,6 +35,8 @@ struct pending_push {
     push_done_fn *done;
     void *ctx;
     uint64_t bytes;            /* what it will take of a head, estimated */
+    struct head *head;         /* of its entries; NULL: none was taken */
+    uint64_t end;              /* of them in the head */
     struct pending_push *next; /* of those that wait for room */
 };
 
