@@ -10,6 +10,7 @@ void group_clear(struct group *g)
     g->n_pieces = g->n_waiters = g->n_records = 0;
     g->payload_bytes = g->pos = 0;
     g->shown = NULL;
+    g->closed = false;
 }
 
 void group_free(struct group *g)

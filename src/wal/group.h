@@ -19,6 +19,7 @@ struct group {
     size_t n_pieces, cap_pieces;
     uint64_t payload_bytes;
     uint32_t n_records;
+    bool closed; /* takes no more records: the next group has its place */
     void *shown;
     uint64_t pos;
     struct wal_waiter *waiters;

@@ -69,6 +69,12 @@ void lsn_set_remove(struct lsn_set *s, uint64_t first, uint64_t end)
         replace(s, from, to, kept, n);
 }
 
+void lsn_set_remove_all(struct lsn_set *s, const struct lsn_set *others)
+{
+    for (size_t i = 0; i < others->n; i++)
+        lsn_set_remove(s, others->v[i].first, others->v[i].end);
+}
+
 bool lsn_set_has(const struct lsn_set *s, uint64_t lsn)
 {
     return lsn_set_reach(s, lsn) > lsn;
