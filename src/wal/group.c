@@ -9,6 +9,7 @@ void group_clear(struct group_draft *g)
     buf_clear(&g->bytes);
     g->n_extents = g->n_waiters = g->n_records = 0;
     g->payload_bytes = 0;
+    g->closed = false;
 }
 
 void group_free(struct group_draft *g)

@@ -8,9 +8,8 @@
  *  10  u16      minor version: 0
  *  12  u32      0
  *  16  uuid     installation
- *  32  u64      epoch
- *  40  u64      covered LSN
- *  48  12 bytes 0
+ *  32  u64      synced LSN
+ *  40  20 bytes 0
  *  60  u32      crc of bytes 0 to 59 */
 #include "wal/witness.h"
 
@@ -29,19 +28,17 @@ static void path_of(const char *folder, struct buf *ret)
     buf_put_u8(ret, 0);
 }
 
-static bool read_slot(const char *p, struct wal_witness *ret)
+static bool read_slot(const char *p, struct uuid installation, uint64_t *ret_lsn)
 {
-    if (memcmp(p, MAGIC, sizeof MAGIC) != 0 || ld_le16(p + 8) != VERSION_MAJOR ||
-        ld_le32(p + CRC_AT) != crc32c(sv(p, CRC_AT)))
-        return false;
-    ret->installation = uuid_of_bytes((const uint8_t *)p + 16);
-    ret->epoch = ld_le64(p + 32);
-    ret->covered_lsn = ld_le64(p + 40);
-    return true;
+    *ret_lsn = ld_le64(p + 32);
+    return memcmp(p, MAGIC, sizeof MAGIC) == 0 && ld_le16(p + 8) == VERSION_MAJOR &&
+           ld_le32(p + CRC_AT) == crc32c(sv(p, CRC_AT)) &&
+           memcmp(p + 16, installation.b, UUID_BYTES) == 0;
 }
 
 /* The newest slot that checks; *ret_slot its number. */
-static int read_newest(int fd, struct wal_witness *ret, unsigned *ret_slot, struct err *err)
+static int read_newest(int fd, struct uuid installation, uint64_t *ret_lsn, unsigned *ret_slot,
+                       struct err *err)
 {
     char bytes[SLOT_STEP_BYTES + SLOT_BYTES];
     int64_t got = file_pread(fd, bytes, sizeof bytes, 0, err);
@@ -49,18 +46,19 @@ static int read_newest(int fd, struct wal_witness *ret, unsigned *ret_slot, stru
     if (got < 0)
         return (int)got;
     for (unsigned i = 0; i < N_SLOTS && i * SLOT_STEP_BYTES + SLOT_BYTES <= got; i++) {
-        struct wal_witness w;
-        if (!read_slot(bytes + i * SLOT_STEP_BYTES, &w) ||
-            (found == WITNESS_OK && w.epoch <= ret->epoch))
+        uint64_t lsn;
+        if (!read_slot(bytes + i * SLOT_STEP_BYTES, installation, &lsn) ||
+            (found == WITNESS_OK && lsn <= *ret_lsn))
             continue;
-        *ret = w;
+        *ret_lsn = lsn;
         *ret_slot = i;
         found = WITNESS_OK;
     }
     return found;
 }
 
-int witness_read(const char *folder, struct wal_witness *ret, struct err *err)
+int witness_read(const char *folder, struct uuid installation, uint64_t *ret_synced_lsn,
+                 struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     unsigned slot;
@@ -70,40 +68,48 @@ int witness_read(const char *folder, struct wal_witness *ret, struct err *err)
         return WITNESS_NONE;
     if (fd < 0)
         return fd;
-    int r = read_newest(fd, ret, &slot, err);
+    int r = read_newest(fd, installation, ret_synced_lsn, &slot, err);
     file_close(fd);
     return r;
 }
 
-static void put_slot(char slot[SLOT_BYTES], const struct wal_witness *w)
+int witness_open(struct witness *w, const char *folder, struct uuid installation, struct err *err)
 {
-    memset(slot, 0, SLOT_BYTES);
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    unsigned newest = N_SLOTS - 1;
+    uint64_t lsn;
+    path_of(folder, &path);
+    *w = (struct witness){.fd = file_open(path.p, FILE_CREATE, err), .installation = installation};
+    int r = w->fd < 0 ? w->fd : read_newest(w->fd, installation, &lsn, &newest, err);
+    if (r >= 0) /* an earlier try may have made the name and failed to sync it */
+        r = file_fsync_dir(folder, err);
+    if (r < 0) {
+        witness_close(w);
+        return err_context(err, r, "WAL witness");
+    }
+    w->next_slot = (newest + 1) % N_SLOTS;
+    return 0;
+}
+
+void witness_close(struct witness *w)
+{
+    file_close(w->fd);
+    w->fd = -1;
+}
+
+int witness_write(struct witness *w, uint64_t synced_lsn, enum witness_how how, struct err *err)
+{
+    char slot[SLOT_BYTES] = {0};
     memcpy(slot, MAGIC, sizeof MAGIC);
     st_le16(slot + 8, VERSION_MAJOR);
     memcpy(slot + 16, w->installation.b, UUID_BYTES);
-    st_le64(slot + 32, w->epoch);
-    st_le64(slot + 40, w->covered_lsn);
+    st_le64(slot + 32, synced_lsn);
     st_le32(slot + CRC_AT, crc32c(sv(slot, CRC_AT)));
-}
-
-int witness_write(const char *folder, const struct wal_witness *w, struct err *err)
-{
-    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-    char slot[SLOT_BYTES];
-    struct wal_witness newest;
-    unsigned at = N_SLOTS - 1;
-    path_of(folder, &path);
-    put_slot(slot, w);
-    int fd = file_open(path.p, FILE_CREATE, err);
-    if (fd < 0)
-        return err_context(err, fd, "WAL witness");
-    int r = read_newest(fd, &newest, &at, err);
-    if (r >= 0)
-        r = file_pwrite_all(fd, sv(slot, sizeof slot), (at + 1) % N_SLOTS * SLOT_STEP_BYTES, err);
-    if (r == 0)
-        r = file_fdatasync(fd, err);
-    if (r == 0) /* an earlier try may have made the name and failed to sync it */
-        r = file_fsync_dir(folder, err);
-    file_close(fd);
-    return r < 0 ? err_context(err, r, "WAL witness") : 0;
+    int r = file_pwrite_all(w->fd, sv(slot, sizeof slot), w->next_slot * SLOT_STEP_BYTES, err);
+    if (r == 0 && how == WITNESS_DURABLE)
+        r = file_fdatasync(w->fd, err);
+    if (r < 0)
+        return err_context(err, r, "WAL witness");
+    w->next_slot = (w->next_slot + 1) % N_SLOTS;
+    return 0;
 }

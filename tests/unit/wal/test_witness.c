@@ -29,19 +29,21 @@ static int teardown(void **state)
     return file_remove_tree(folder, NULL);
 }
 
-static void write_epoch(uint64_t epoch)
+static const struct uuid OURS = {{9, 8, 7}};
+
+static void write_lsn(uint64_t lsn)
 {
-    struct wal_witness w = {{{9, 8, 7}}, epoch, epoch * 10};
-    assert_int_equal(witness_write(folder, &w, NULL), 0);
+    struct witness w;
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
+    assert_int_equal(witness_write(&w, lsn, WITNESS_DURABLE, NULL), 0);
+    witness_close(&w);
 }
 
-static void expect_epoch(uint64_t epoch)
+static void expect_lsn(uint64_t want)
 {
-    struct wal_witness w;
-    assert_int_equal(witness_read(folder, &w, NULL), WITNESS_OK);
-    assert_int_equal(w.epoch, epoch);
-    assert_int_equal(w.covered_lsn, epoch * 10);
-    assert_int_equal(w.installation.b[1], 8);
+    uint64_t lsn;
+    assert_int_equal(witness_read(folder, OURS, &lsn, NULL), WITNESS_OK);
+    assert_int_equal(lsn, want);
 }
 
 static void flip(uint64_t at)
@@ -57,30 +59,45 @@ static void flip(uint64_t at)
 static void test_the_newest_write_is_read(void **state)
 {
     (void)state;
-    struct wal_witness w;
-    assert_int_equal(witness_read(folder, &w, NULL), WITNESS_NONE);
+    uint64_t lsn;
+    struct witness w;
+    assert_int_equal(witness_read(folder, OURS, &lsn, NULL), WITNESS_NONE);
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
     for (uint64_t e = 1; e < 20; e += e % 3 + 1) {
-        write_epoch(e);
-        expect_epoch(e);
+        assert_int_equal(witness_write(&w, e, e % 2 ? WITNESS_SOON : WITNESS_DURABLE, NULL), 0);
+        expect_lsn(e);
     }
+    witness_close(&w);
+    write_lsn(40);
+    expect_lsn(40);
+}
+
+static void test_one_of_another_installation_says_nothing(void **state)
+{
+    (void)state;
+    uint64_t lsn;
+    write_lsn(40);
+    assert_int_equal(witness_read(folder, (struct uuid){{1}}, &lsn, NULL), WITNESS_NONE);
 }
 
 static void test_damage_to_the_newest_slot_leaves_the_one_before(void **state)
 {
     (void)state;
-    write_epoch(6);
-    write_epoch(8);
+    uint64_t lsn;
+    write_lsn(6);
+    write_lsn(8);
     for (uint64_t at = 4096; at < 4096 + 64; at++) {
         flip(at);
-        expect_epoch(6);
+        expect_lsn(6);
         flip(at);
     }
-    expect_epoch(8);
+    expect_lsn(8);
     flip(20);
-    expect_epoch(8);
+    expect_lsn(8);
     flip(4096 + 20);
-    struct wal_witness w;
-    assert_int_equal(witness_read(folder, &w, NULL), WITNESS_NONE);
+    assert_int_equal(witness_read(folder, OURS, &lsn, NULL), WITNESS_NONE);
+    write_lsn(9);
+    expect_lsn(9);
 }
 
 static struct file_fault fail_sync(void *ctx, enum file_op op, const char *name, int fd)
@@ -92,15 +109,20 @@ static struct file_fault fail_sync(void *ctx, enum file_op op, const char *name,
 static void test_a_write_that_is_not_durable_fails(void **state)
 {
     (void)state;
-    struct wal_witness w = {.epoch = 3};
+    struct witness w;
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
     file_fault_set(fail_sync, NULL);
-    assert_true(witness_write(folder, &w, NULL) < 0);
+    assert_int_equal(witness_write(&w, 3, WITNESS_SOON, NULL), 0);
+    assert_true(witness_write(&w, 4, WITNESS_DURABLE, NULL) < 0);
+    witness_close(&w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_newest_write_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_another_installation_says_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_damage_to_the_newest_slot_leaves_the_one_before, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_write_that_is_not_durable_fails, setup, teardown),

@@ -20,6 +20,7 @@ void lsn_set_deinit(struct lsn_set *s);
 /* No-op where first >= end. */
 void lsn_set_add(struct lsn_set *s, uint64_t first, uint64_t end);
 void lsn_set_remove(struct lsn_set *s, uint64_t first, uint64_t end);
+void lsn_set_remove_all(struct lsn_set *s, const struct lsn_set *others);
 bool lsn_set_has(const struct lsn_set *s, uint64_t lsn);
 /* How far the set goes on from `from` without a gap: `from` itself where that is not in it. */
 uint64_t lsn_set_reach(const struct lsn_set *s, uint64_t from);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "wal/lsn_set.h"
+#include "model/lsn_set.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +67,12 @@ void lsn_set_remove(struct lsn_set *s, uint64_t first, uint64_t end)
     }
     if (to > from)
         replace(s, from, to, kept, n);
+}
+
+void lsn_set_remove_all(struct lsn_set *s, const struct lsn_set *others)
+{
+    for (size_t i = 0; i < others->n; i++)
+        lsn_set_remove(s, others->v[i].first, others->v[i].end);
 }
 
 bool lsn_set_has(const struct lsn_set *s, uint64_t lsn)

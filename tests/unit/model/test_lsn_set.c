@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wal/lsn_set.h"
+#include "model/lsn_set.h"
 
 enum { N = 48 };
 
