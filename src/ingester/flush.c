@@ -27,7 +27,6 @@ struct flusher {
     /* The oldest local segment: since when, on the monotonic clock. */
     struct uuid oldest;
     int64_t oldest_since_ns;
-    bool tidied;
 };
 
 static bool flush_is_stopping(struct ingester *in)
@@ -255,55 +254,6 @@ static void serve(struct flusher *f, struct flush_request *requests)
     answer(requests, r, &err);
 }
 
-/* ---- what the last run left ---- */
-
-enum { LOG_MOST = 10 };
-
-/* Rows and storage of those that hold nothing which is not kept elsewhere. */
-static void remove_strays(struct ingester *in)
-{
-    struct leftovers gone = LEFTOVERS_INIT;
-    struct err err = ERR_INIT;
-    size_t n_left = 0;
-    for (size_t i = 0; i < in->strays.n; i++) {
-        const struct stray *s = &in->strays.v[i];
-        struct uuid uuid;
-        if (stray_judge(s, &in->deps.stores, in->installation, in->kept_lsn, &uuid) ==
-            STRAY_KEPT_ELSEWHERE)
-            leftovers_add(&gone, uuid, s->place, s->key);
-        else if (n_left++ < LOG_MOST)
-            LOG_WARN("a segment that the catalog does not know, and that is not clearly a "
-                     "left-over of ours: left alone",
-                     log_sv("key", s->key));
-    }
-    if (gone.n)
-        LOG_INFO("left-over segments removed", log_uint("segments", gone.n));
-    if (leftovers_remove(&gone, in->deps.index, &in->deps.stores, &err) < 0)
-        LOG_WARN("left-over segments were not removed", log_str("err", err.text));
-}
-
-/* Once, before the first object is written. */
-static void tidy_up(struct flusher *f)
-{
-    struct ingester *in = f->in;
-    struct err err = ERR_INIT;
-    f->tidied = true;
-    int r = strays_list(&in->strays, &in->deps.stores, PLACE_OBJECT, in->startup, in->n_startup,
-                        in->began_wall_ns, &err);
-    for (size_t i = 0; i < in->strays.n_missing && i < LOG_MOST; i++)
-        LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless its "
-                  "file comes back",
-                  log_sv("key", in->strays.missing[i].key));
-    if (r < 0)
-        LOG_WARN("the object store cannot be listed", log_str("err", err.text));
-    else if (in->strays.n_missing)
-        LOG_ERROR("left-over segments are not removed, since others are missing",
-                  log_uint("missing", in->strays.n_missing));
-    else
-        remove_strays(in);
-    recover_end(in);
-}
-
 /* ---- the thread ---- */
 
 static void wait_a_moment(struct ingester *in)
@@ -325,8 +275,6 @@ static void work(struct flusher *f)
     bool none;
     if (!may_work(f->in))
         return;
-    if (!f->tidied)
-        tidy_up(f);
     struct flush_request *requests = take_requests(f->in);
     if (requests)
         serve(f, requests);

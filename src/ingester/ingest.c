@@ -114,7 +114,7 @@ static bool make_room_locked(struct ingester *in)
 {
     if (!ingest_head_is_full_locked(in))
         return true;
-    return ingest_swap_locked(in, wal_next_lsn(in->wal));
+    return ingest_swap_locked(in, wal_cut(in->wal));
 }
 
 /* --- accepting --------------------------------------------------------------------------- */
@@ -234,7 +234,7 @@ static void accept(struct ingester *in, struct pending_push *p)
                                      : log_canonical_locked(in, p, &err);
     }
     if (ingest_head_is_full_locked(in))
-        ingest_swap_locked(in, wal_next_lsn(in->wal));
+        ingest_swap_locked(in, wal_cut(in->wal));
     mutex_unlock(&in->mu);
     if (r < 0) {
         struct err why = ERR_INIT;

@@ -101,13 +101,13 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     struct ingester *in = mem_zalloc(1, sizeof *in);
     in->conf = *conf;
     in->deps = *deps;
-    in->began_wall_ns = clock_wall_ns();
     in->installation = catalog_installation(deps->catalog).uuid;
     bool absolute = conf->wal_dir[0] == '/';
     buf_printf(&in->wal_folder, "%s%s%s", absolute ? "" : deps->data_dir, absolute ? "" : "/",
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
     mutex_init(&in->mu);
+    cover_init(&in->cover, in->installation);
     const struct publisher_deps publisher = {.stores = deps->stores,
                                              .catalog = deps->catalog,
                                              .index = deps->index,
@@ -178,7 +178,7 @@ void ingester_close(struct ingester *in)
     stop_thread(in, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
-    recover_end(in);
+    cover_deinit(&in->cover);
     empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "chunk/head.h"
 #include "ingester/state.h"
+#include "store/adopt.h"
 #include "store/catalog.h"
 #include "store/index/index.h"
 #include "wal/record.h"
@@ -15,7 +16,9 @@
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");
 GAUGE(replay_seconds, "loki_ingester_wal_replay_duration_seconds", "How long the replay took");
 COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
-        "Places of the WAL that were synced once and do not check");
+        "Places of the WAL that were synced once and cannot be read");
+GAUGE(segments_missing, "halogi_segments_missing",
+      "Segments that the catalog names and that were not there at the start");
 
 /* --- segments ---------------------------------------------------------------------------- */
 
@@ -32,32 +35,38 @@ static int check_tables(struct ingester *in, const struct segment_info *info, st
     return 0;
 }
 
+static void show_segments(struct ingester *in, const struct segment_info *infos, size_t n)
+{
+    struct live_segment **live = mem_alloc((n + 1) * sizeof(struct live_segment *));
+    for (size_t i = 0; i < n; i++)
+        live[i] = publish_live(&in->publisher, &infos[i]);
+    struct views_change change = {.add = live, .n_add = n};
+    views_apply(in->deps.views, &change);
+    for (size_t i = 0; i < n; i++)
+        live_segment_unref(live[i]);
+    free(live);
+}
+
+/* The catalog is believed as far as the stores agree. */
 static int load_segments(struct ingester *in, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    CLEANUP(adoption_deinit) struct adoption adoption = {0};
     struct segment_info *infos = NULL;
     size_t n = 0;
     int r = catalog_load(in->deps.catalog, &arena, &infos, &n, err);
+    if (r == 0)
+        r = adopt(&in->publisher, infos, n, &adoption, err);
+    if (r == 0 && adoption.n_adopted + adoption.n_replaced)
+        r = catalog_load(in->deps.catalog, &arena, &infos, &n, err);
     for (size_t i = 0; i < n && r == 0; i++)
         r = check_tables(in, &infos[i], err);
     if (r < 0)
         return r;
-    in->startup = mem_alloc(n * sizeof(struct live_segment *));
-    for (; in->n_startup < n; in->n_startup++)
-        in->startup[in->n_startup] = publish_live(&in->publisher, &infos[in->n_startup]);
-    struct views_change change = {.add = in->startup, .n_add = n};
-    views_apply(in->deps.views, &change);
-    return strays_list(&in->strays, &in->deps.stores, PLACE_LOCAL, in->startup, n, INT64_MAX, err);
-}
-
-void recover_end(struct ingester *in)
-{
-    for (size_t i = 0; i < in->n_startup; i++)
-        live_segment_unref(in->startup[i]);
-    free(in->startup);
-    in->startup = NULL;
-    in->n_startup = 0;
-    strays_deinit(&in->strays);
+    metric_set(&segments_missing, (int64_t)adoption.n_missing);
+    cover_add(&in->cover, infos, n);
+    show_segments(in, infos, n);
+    return 0;
 }
 
 /* --- the log ----------------------------------------------------------------------------- */
@@ -119,6 +128,12 @@ static int wait_for_room(struct ingester *in, uint64_t lsn, struct err *err)
     return 0;
 }
 
+static void replay_hole(void *ctx, struct lsn_span hole)
+{
+    struct recovery *rec = ctx;
+    cover_add_hole(&rec->in->cover, hole);
+}
+
 static int replay_record(void *ctx, const struct wal_record *record, struct err *err)
 {
     struct recovery *rec = ctx;
@@ -141,8 +156,11 @@ static int replay_record(void *ctx, const struct wal_record *record, struct err 
     }
     if (r != ERR_CORRUPT)
         return r;
-    /* Its checksum held, so it is not the disk.  The rest is still worth having. */
+    /* Its checksum held, so it is not the disk.  The rest is still worth having, and the record may
+     * be of use to another version. */
     rec->n_bad++;
+    replay_hole(rec, (struct lsn_span){record->lsn,
+                                       record->lsn + WAL_RECORD_HEADER_BYTES + record->body.len});
     LOG_ERROR("a WAL record cannot be replayed; what it held is lost", log_uint("lsn", record->lsn),
               log_str("err", err ? err->text : ""));
     return 0;
@@ -159,8 +177,7 @@ static enum wal_sync sync_mode(const struct ingester_conf *c)
     return strcmp(c->wal_sync, "none") == 0 ? WAL_SYNC_NONE : WAL_SYNC_FDATASYNC;
 }
 
-static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bool nothing_kept,
-                    struct err *err)
+static int open_wal(struct ingester *in, const struct wal_replayed *replayed, struct err *err)
 {
     struct wal_options options = {.folder = in->wal_folder.p,
                                   .installation = in->installation,
@@ -171,8 +188,7 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
     int r = wal_open(&wal, &options, replayed, err);
     if (r < 0)
         return r;
-    uint64_t covered = catalog_covered_lsn(in->deps.catalog);
-    wal_covered(wal, nothing_kept ? wal_lsn(replayed->next_epoch, 0) : covered);
+    cover_recycle(&in->cover, wal);
     MUTEX_GUARD(&in->mu);
     in->wal = wal;
     if (in->spilling.g) /* the replay filled more than one, and it is not in a segment yet */
@@ -183,25 +199,23 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
 
 static int replay_log(struct ingester *in, struct err *err)
 {
-    uint64_t from_lsn = catalog_covered_lsn(in->deps.catalog);
     struct recovery rec = {.in = in};
     struct wal_replayed replayed;
-    int r = wal_replay(in->wal_folder.p, in->installation, from_lsn, replay_record, &rec, &replayed,
-                       err);
+    struct lsn_set covered = cover_copy(&in->cover);
+    const struct wal_sink sink = {replay_record, replay_hole, &rec};
+    int r = wal_replay(in->wal_folder.p, in->installation, &covered, &sink, &replayed, err);
+    lsn_set_deinit(&covered);
     arena_deinit(&rec.policies_arena);
     arena_deinit(&rec.scratch);
     free(rec.policies);
-    if (r == 0) {
-        bool clean = replayed.n_corrupt + rec.n_bad == 0;
-        in->kept_lsn = clean && replayed.end_lsn > from_lsn ? replayed.end_lsn : from_lsn;
-        r = open_wal(in, &replayed, rec.n_batches + rec.n_bad == 0, err);
-    }
+    if (r == 0)
+        r = open_wal(in, &replayed, err);
     if (r < 0)
         return err_context(err, r, "WAL replay");
-    metric_add(&corruptions_total, (int64_t)(replayed.n_corrupt + rec.n_bad));
+    uint64_t n_lost = replayed.n_holes + rec.n_bad;
+    metric_add(&corruptions_total, (int64_t)n_lost);
     LOG_INFO("WAL replayed", log_uint("batches", rec.n_batches),
-             log_uint("bytes", replayed.n_bytes),
-             log_uint("corrupt", replayed.n_corrupt + rec.n_bad),
+             log_uint("bytes", replayed.n_bytes), log_uint("corrupt", n_lost),
              log_uint("torn_bytes", replayed.torn_bytes));
     return 0;
 }

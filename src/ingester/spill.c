@@ -137,12 +137,15 @@ static int write_contents(struct spill *sp, const struct ingest_head *from, stru
                           struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
-    memcpy(coverage.source, sp->in->installation.b, UUID_BYTES);
     struct sorted_tenant *tenants = NULL;
     size_t n = streams_sort(sp->in->streams, &arena, &tenants);
     int r = write_tenants(sp, tenants, n, err);
-    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &d->bytes, err);
+    if (r < 0)
+        return r;
+    size_t n_coverage = 0;
+    struct segment_coverage *coverage =
+        cover_claim(&sp->in->cover, from->first_lsn, from->end_lsn, &arena, &n_coverage);
+    return segment_writer_finish(sp->w, coverage, n_coverage, NULL, 0, &d->bytes, err);
 }
 
 static int write_segment(struct ingester *in, const struct ingest_head *from, struct arena *arena,
@@ -203,16 +206,18 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
     if (r == 0)
         r = publish_prepare(p, &s, &arena, &info, err);
     publish_heavy_end(p, heavy);
-    struct publication what = {
-        .add = &info, .n_add = 1, .covered_lsn = from.end_lsn, .heads = &active, .n_heads = 1};
-    if (r == 0)
+    struct publication what = {.add = &info, .n_add = 1, .heads = &active, .n_heads = 1};
+    if (r == 0) {
+        what.covered_lsn = cover_reach_with(&in->cover, &info);
         r = publish_commit(p, failed, &what, err);
+    }
     if (r < 0)
         return r;
+    cover_add(&in->cover, &info, 1);
     drop_spilled(in);
     wal = wal_of(in);
     if (wal)
-        wal_covered(wal, from.end_lsn);
+        cover_recycle(&in->cover, wal);
     LOG_INFO("head written", log_sv("segment", s.key), log_uint("rows", info.n_rows),
              log_uint("line_bytes", info.line_bytes), log_uint("bytes", info.bytes),
              log_uint("parts", info.n_parts));
@@ -331,7 +336,7 @@ static bool wait_for_work(struct spiller *s)
     mutex_lock(&in->mu);
     int64_t now_ns = clock_mono_ns();
     if (due_locked(in, now_ns))
-        ingest_swap_locked(in, wal_next_lsn(in->wal));
+        ingest_swap_locked(in, wal_cut(in->wal));
     bool work = in->spilling.g && backoff_is_over(&s->backoff, now_ns);
     if (!work && !in->stop_spill)
         cond_wait_for(&in->changed, &in->mu, NS_PER_S / 4);

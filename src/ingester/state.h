@@ -7,10 +7,10 @@
 #include "base/clock.h"
 #include "base/ledger.h"
 #include "base/thread.h"
+#include "ingester/cover.h"
 #include "ingester/ingester.h"
 #include "ingester/streams/streams.h"
 #include "store/publish.h"
-#include "store/strays.h"
 #include "store/view.h"
 #include "wal/wal.h"
 
@@ -72,15 +72,9 @@ struct ingester {
     _Atomic bool stop_spill, stop_flush;
 
     struct publisher publisher;
+    struct cover cover;
 
     _Atomic uint64_t replayed_bytes;
-    /* owned by the recovery thread, then by the flush thread */
-    struct strays strays;          /* of the local store, listed before anything was written */
-    struct live_segment **startup; /* the segments of the start */
-    size_t n_startup;
-    uint64_t kept_lsn;     /* batches below it live in segments or were replayed */
-    int64_t began_wall_ns; /* fixed at init */
-
     struct thread recover_thread, spill_thread, flush_thread;
     struct segment_writer *spill_writer; /* owned by the spill thread */
     struct head_pages *head_pages;       /* fixed at init */
@@ -118,5 +112,3 @@ int flush_and_wait(struct ingester *in, struct err *err);
 
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
-/* Lets go of what it found. */
-void recover_end(struct ingester *in);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "wal/format.h"
 #include "model/lsn_set.h"
+#include "wal/format.h"
 
 struct wal_file {
     uint32_t number;  /* its name: "00000012.wal" */

@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "base/str_view.h"
 #include "base/uuid.h"
-#include "wal/format.h"
 #include "model/lsn_set.h"
+#include "wal/format.h"
 
 enum wal_sync {
     WAL_SYNC_FDATASYNC, /* before the answer */
