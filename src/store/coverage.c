@@ -9,6 +9,4 @@ void coverage_of(const struct segment_info *v, size_t n, struct uuid source, str
             if (uuid_eq(r->source, source) && r->last < UINT64_MAX)
                 lsn_set_add(to, r->first, r->last + 1);
         }
-    if (to->n)
-        lsn_set_add(to, 0, to->v[0].first);
 }

@@ -5,6 +5,5 @@
 #include "model/lsn_set.h"
 #include "store/segment_info.h"
 
-/* Adds what the n segments cover of that source.  What lies below all of it counts as covered: the
- * segments that held it were removed on purpose, with the data. */
+/* Adds what the n segments cover of that source. */
 void coverage_of(const struct segment_info *v, size_t n, struct uuid source, struct lsn_set *to);

@@ -525,7 +525,8 @@ static void test_a_given_installation_is_taken(void **state)
     assert_int_equal(f->report.covered_lsn, 100);
     assert_int_equal(rebuild_as(f, NULL), 0);
     assert_true(uuid_eq(f->report.installation.uuid, abroad)); /* of the newest */
-    assert_int_equal(f->report.covered_lsn, 200);
+    assert_int_equal(f->report.covered_lsn, 0); /* who had its first batches is not here */
+    assert_int_equal(f->report.newest_lsn, 200);
 }
 
 /* --- failures --------------------------------------------------------------------------- */
