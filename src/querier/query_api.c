@@ -63,11 +63,8 @@ static void read_encoding_flags(struct read_request *r, struct query_state *s)
     struct str_view *v = ARENA_ARRAY(&r->arena, struct str_view, most);
     while (rest.len > 0) {
         struct str_view flag = sv_sub(rest, 0, sv_find_byte(rest, ','));
-        bool known = false;
         rest = sv_from(rest, flag.len + 1);
-        for (size_t i = 0; i < n && !known; i++)
-            known = sv_eq(v[i], flag);
-        if (known || n == 16)
+        if (n == 16 || name_list_has((struct name_list){v, n}, flag))
             continue;
         v[n++] = arena_copy(&r->arena, flag);
         s->options.categorize |= sv_eq(flag, SV("categorize-labels"));
