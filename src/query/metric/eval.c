@@ -1,4 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* An expression is evaluated step by step, each step through all operators, and not operator by
+ * operator over all steps: what one operator hands to the next is a vector of one instant, and only
+ * the result is kept for all of them.  A query of 11,000 steps over thousands of series would else
+ * hold a matrix per operator.
+ *
+ * The tree becomes a list in post-order: a loop over it is one step, and no depth of a query can
+ * overrun a thread's stack, neither here nor when it is built or freed.
+ *
+ * Label sets are numbers of one series_set, and vectors are pairs (number, value).  What an
+ * operator makes of a label set (a group, a signature, a replaced label) depends on the set alone,
+ * so it is worked out when the set is first met and kept in the operator's series_map: from then on
+ * a step compares numbers, not labels.  What is known of a number in one step only (which group,
+ * which match) stands in step_slots under the stamp of that step, so that nothing must be cleared.
+ *
+ * Leaves bring no more labels than the operators above them read (need_of): under sum by (a) a
+ * parser need not extract, and a leaf need not tell apart, what differs in other labels.
+ *
+ * What must hold:
+ * - Order comes from the leaves, which are sorted by labels, and each operator keeps it: groups
+ *   stand in the order in which they are first met.  Sums of doubles depend on it.
+ * - A pointer into a series_map does not outlive the next look-up, which may grow it.
+ * - Whatever grows with series or steps is charged (charge_node, take_sample), and every loop over
+ *   series counts its work, so that a query can be ended in the middle of a step. */
 #include "query/metric/eval.h"
 
 #include <assert.h>

@@ -104,7 +104,7 @@ static int share_stretch(struct query_worker *q, const struct plan_strand *stran
     struct entry *v = mem_alloc(n * sizeof *v); /* the batch itself serves other queries */
     memcpy(v, q->worker->entries + s->from, n * sizeof *v);
     n = keep_passing(q, strand->stream, v, n);
-    int r = scan_share(q, strand, s->zone, v, n, q->state->bare && !q->worker->scan->again, err);
+    int r = scan_share(q, strand, s->zone, v, n, err);
     free(v);
     return r;
 }
