@@ -51,7 +51,7 @@ static void deinit_state(void *state)
     eval_free(s->eval);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 /* The header's flags, each once; any may stand there. */
 static void read_encoding_flags(struct read_request *r, struct query_state *s)
@@ -183,7 +183,7 @@ static int prepare_legacy(struct read_request *r, struct err *err)
     return add_filter(r, s, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static void end_stats(struct read_request *r, uint64_t n_entries)
 {
@@ -275,7 +275,7 @@ static int run_query(struct read_request *r, struct err *err)
     return logql_is_metric(s->expr) ? run_metrics(r, s, err) : run_logs(r, s, err);
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static void log_query(const struct read_request *r, const struct query_state *s, int64_t took_ns,
                       int status)

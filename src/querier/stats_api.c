@@ -37,7 +37,7 @@ static void deinit_state(void *state)
         volume_deinit(&s->volume);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
 {
@@ -153,7 +153,7 @@ static int prepare_volume_range(struct read_request *r, struct err *err)
     return ret < 0 ? ret : prepare_volume_rest(r, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static struct selection_query query_of(const struct stats_state *s)
 {
@@ -233,7 +233,7 @@ static int run_volume(struct read_request *r, struct err *err)
     return 0;
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static const struct read_endpoint stats_endpoint = {
     .lane = READ_LOOKUP,

@@ -40,6 +40,7 @@ static size_t bucket_of(struct str_view tenant)
 
 static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->buckets[bucket_of(tenant)];
     while (w && !sv_eq(w->tenant, tenant))
         w = w->next_in_bucket;
@@ -48,6 +49,7 @@ static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 
 static void join_round_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     w->next_in_round = NULL;
     if (ts->last)
         ts->last->next_in_round = w;
@@ -58,6 +60,7 @@ static void join_round_locked(struct turns *ts, struct waiter *w)
 
 static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = mem_zalloc(1, sizeof *w + tenant.len);
     memcpy(w + 1, tenant.p, tenant.len);
     w->tenant = sv((const char *)(w + 1), tenant.len);
@@ -70,6 +73,7 @@ static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 
 static void remove_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter **at = &ts->buckets[w->bucket];
     while (*at != w)
         at = &(*at)->next_in_bucket;
@@ -81,6 +85,7 @@ static void remove_locked(struct turns *ts, struct waiter *w)
  * jobs. */
 static struct turn *take_locked(struct turns *ts)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->first;
     ts->first = w->next_in_round;
     if (!ts->first)

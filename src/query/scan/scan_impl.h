@@ -106,7 +106,7 @@ static inline bool scan_wants_ts(const struct query_worker *q, int64_t ts_ns)
     return !q->state->q->top || top_rows_may_keep(q->state->q->top, ts_ns);
 }
 
-/* --- scan_row.c ---------------------------------------------------------------------------- */
+/* ---- scan_row.c ---- */
 
 /* A row that passed the line tests.  `position` orders rows of one stream and time.  all_metadata:
  * e has not just the keys that matter to the pipeline. */
@@ -149,7 +149,7 @@ int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t 
 /* The strand has brought all it has to its zones; takes up zones that are complete. */
 int scan_arrive(struct query_worker *q, const struct plan_strand *strand, struct err *err);
 
-/* --- chunks ---------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 /* A chunk in work for one query. */
 struct chunk_scan {
@@ -173,7 +173,7 @@ void scan_narrow_by_values(const struct chunk_scan *c);
 /* Whether the chunk may have a row with that metadata key. */
 bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name);
 
-/* --- the tasks ------------------------------------------------------------------------------ */
+/* ---- the tasks ---- */
 
 int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err);
 int scan_head(struct scan_worker *w, const struct plan_task *t, struct err *err);
