@@ -28,7 +28,7 @@ static void deinit_state(void *state)
     series_set_deinit(&((struct labels_state *)state)->set);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
 {
@@ -120,7 +120,7 @@ static int prepare_series(struct read_request *r, struct err *err)
     return ret;
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static int run_texts(struct read_request *r, struct err *err)
 {
@@ -176,7 +176,7 @@ static int run_series(struct read_request *r, struct err *err)
     return 0;
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 #define TEXTS_ENDPOINT(prepare_)                                                                   \
     {                                                                                              \

@@ -51,7 +51,7 @@ static void deinit_state(void *state)
     eval_free(s->eval);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 /* The header's flags, each once; any may stand there. */
 static void read_encoding_flags(struct read_request *r, struct query_state *s)
@@ -63,11 +63,8 @@ static void read_encoding_flags(struct read_request *r, struct query_state *s)
     struct str_view *v = ARENA_ARRAY(&r->arena, struct str_view, most);
     while (rest.len > 0) {
         struct str_view flag = sv_sub(rest, 0, sv_find_byte(rest, ','));
-        bool known = false;
         rest = sv_from(rest, flag.len + 1);
-        for (size_t i = 0; i < n && !known; i++)
-            known = sv_eq(v[i], flag);
-        if (known || n == 16)
+        if (n == 16 || name_list_has((struct name_list){v, n}, flag))
             continue;
         v[n++] = arena_copy(&r->arena, flag);
         s->options.categorize |= sv_eq(flag, SV("categorize-labels"));
@@ -186,7 +183,7 @@ static int prepare_legacy(struct read_request *r, struct err *err)
     return add_filter(r, s, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static void end_stats(struct read_request *r, uint64_t n_entries)
 {
@@ -278,7 +275,7 @@ static int run_query(struct read_request *r, struct err *err)
     return logql_is_metric(s->expr) ? run_metrics(r, s, err) : run_logs(r, s, err);
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static void log_query(const struct read_request *r, const struct query_state *s, int64_t took_ns,
                       int status)

@@ -83,7 +83,7 @@ struct str_view read_param(struct read_request *r, struct str_view name)
     return v.p ? arena_copy(&r->arena, v) : v;
 }
 
-/* --- the way ---------------------------------------------------------------------------- */
+/* ---- the way ---- */
 
 static bool client_gone(void *http)
 {

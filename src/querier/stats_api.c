@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "logql/parse.h"
+#include "model/name_list.h"
 #include "querier/apis.h"
 #include "querier/query_limits.h"
 #include "querier/read_request.h"
@@ -36,7 +37,7 @@ static void deinit_state(void *state)
         volume_deinit(&s->volume);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
 {
@@ -56,21 +57,6 @@ static int prepare_stats(struct read_request *r, struct err *err)
         ret = logql_parse_selector(&r->arena, read_param(r, SV("query")), &s->matchers,
                                    &s->n_matchers, err);
     return ret < 0 ? ret : read_each_limits(r, meet_limits, err);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
-}
-
-static void set_names(struct volume_ask *ask, struct str_view *v, size_t n)
-{
-    ask->names = v;
-    if (n > 1)
-        qsort(v, n, sizeof *v, by_text);
-    for (size_t i = 0; i < n; i++)
-        if (ask->n_names == 0 || !sv_eq(v[ask->n_names - 1], v[i]))
-            v[ask->n_names++] = v[i];
 }
 
 /* targetLabels, or else what the selector names. */
@@ -95,7 +81,8 @@ static int read_targets(struct read_request *r, struct stats_state *s, struct er
         for (size_t i = 0; i < s->n_matchers; i++)
             v[n++] = s->matchers[i].name;
     }
-    set_names(&s->ask, v, n);
+    s->ask.names = v;
+    s->ask.n_names = names_sort_unique(v, n);
     return 0;
 }
 
@@ -166,7 +153,7 @@ static int prepare_volume_range(struct read_request *r, struct err *err)
     return ret < 0 ? ret : prepare_volume_rest(r, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static struct selection_query query_of(const struct stats_state *s)
 {
@@ -246,7 +233,7 @@ static int run_volume(struct read_request *r, struct err *err)
     return 0;
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static const struct read_endpoint stats_endpoint = {
     .lane = READ_LOOKUP,

@@ -38,6 +38,7 @@ static size_t bucket_of(struct str_view tenant)
 
 static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->buckets[bucket_of(tenant)];
     while (w && !sv_eq(w->tenant, tenant))
         w = w->next_in_bucket;
@@ -46,6 +47,7 @@ static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 
 static void join_round_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     w->next_in_round = NULL;
     if (ts->last)
         ts->last->next_in_round = w;
@@ -56,6 +58,7 @@ static void join_round_locked(struct turns *ts, struct waiter *w)
 
 static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = mem_zalloc(1, sizeof *w + tenant.len);
     memcpy(w + 1, tenant.p, tenant.len);
     w->tenant = sv((const char *)(w + 1), tenant.len);
@@ -68,6 +71,7 @@ static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 
 static void remove_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter **at = &ts->buckets[w->bucket];
     while (*at != w)
         at = &(*at)->next_in_bucket;
@@ -79,6 +83,7 @@ static void remove_locked(struct turns *ts, struct waiter *w)
  * jobs. */
 static struct turn *take_locked(struct turns *ts)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->first;
     ts->first = w->next_in_round;
     if (!ts->first)

@@ -34,7 +34,7 @@ void volume_deinit(struct volume *v)
     *v = (struct volume){0};
 }
 
-/* --- groups ----------------------------------------------------------------------------- */
+/* ---- groups ---- */
 
 static void fail_over_limit(struct volume *v)
 {
@@ -104,7 +104,7 @@ static uint32_t on_series(void *ctx, struct str_view encoded)
     return number;
 }
 
-/* --- bytes ------------------------------------------------------------------------------ */
+/* ---- bytes ---- */
 
 static size_t bucket_of(const struct volume *v, int64_t ts_ns)
 {
@@ -148,7 +148,7 @@ int volume_add(struct volume *v, struct selection *s, struct err *err)
     return lookup_amounts(s, &(struct amount_sink){v, on_series, on_amount}, err);
 }
 
-/* --- result ----------------------------------------------------------------------------- */
+/* ---- result ---- */
 
 static int by_bytes(const void *a, const void *b)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sample.h - the unwrapped values of one series, and their order in time. */
+/* sample.h - the unwrapped values of one series, and their order in time.  Pure. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -21,7 +21,7 @@ struct overlap_finder {
 };
 #define OVERLAP_FINDER_INIT ((struct overlap_finder){NULL, NULL, 0, 0, NULL, 0, 0})
 void overlap_finder_deinit(struct overlap_finder *f);
-/* Fills f->v with all zones within `within`. */
+/* Fills f->v with all zones that touch `within`; those of the call before are gone. */
 void overlap_find(struct overlap_finder *f, const struct time_span *spans, size_t n,
                   struct time_span within);
 /* The zones that a span covers are neighbours: zones [*ret_first, *ret_first + result). */

@@ -29,7 +29,7 @@ struct log_result {
     size_t n_parts;
 };
 void log_result_init(struct log_result *r);
+void log_result_deinit(struct log_result *r); /* all zeros and NULL are fine */
 /* Leaves out each row closer than the interval to the one before it that stays: what `interval`
  * does.  It comes after the limit, as in the recorded answers. */
 void log_result_thin(struct log_result *r, int64_t interval_ns);
-void log_result_deinit(struct log_result *r);

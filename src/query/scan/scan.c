@@ -1,4 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks, workers, rounds.
+ *
+ * Each entry counts once, but it may stand in several places: a retry fell into the next head, or
+ * two segments were merged by copying their chunks whole.  Copies are alike to the last byte, so
+ * they have one time, and can only stand where strands of a stream overlap.  The plan has cut those
+ * times into zones (overlap.c).  What lies outside of zones stands in one strand alone, and a
+ * strand holds no repeats: such rows go down the pipeline at once, on whichever worker has them. In
+ * a zone each strand leaves its share; who leaves the last one collapses them and takes the result.
+ *
+ * Reading costs in this order, and nothing is read before something cheaper has been asked: what
+ * the index says of a run (its rows, times, line bytes), times, lengths of lines, metadata, lines.
+ * A count needs no line where its series follow from stream and metadata alone: a run that lies
+ * within the same windows from end to end is counted from the index, others from their times.
+ *
+ * A zone would spoil that, since only lines tell copies apart.  But lines of different length are
+ * different lines: so lengths come first (a share is bare), and in most zones no two strands have
+ * an entry of one time and length.  Where some do, the zone is in doubt.  That is known only when
+ * its last share has come, and by then the chunks of the others are no longer decoded: the zone
+ * waits for a second round, which does the same tasks again where such zones lie, with lines.
+ *
+ * What must hold:
+ * - Every strand arrives at each of its zones once per round and query, whatever was skipped of it:
+ *   else the zone never becomes complete.  Only tasks that come too late for a log query are left
+ *   out, and their zones with them.
+ * - What drops a row before its zone collapses looks at the entry and its stream alone: else one
+ *   copy would pass and another not.
+ * - Rows may come in any order: leaves add integers or sort their samples, top_rows has a total
+ *   order.  So the answer does not depend on workers. */
 #include "query/scan/scan.h"
 
 #include "query/scan/crew.h"
@@ -184,25 +212,6 @@ static int do_task(struct scan_worker *w, const struct plan_task *t, struct err 
     return r;
 }
 
-static bool has_doubtful_zone(const struct scan_job *s, const struct plan_strand *strand)
-{
-    for (size_t i = 0; i < s->n_queries; i++)
-        for (size_t z = 0; z < strand->n_zones; z++)
-            if (s->queries[i].zones[strand->first_zone + z].needs_lines)
-                return true;
-    return false;
-}
-
-static bool is_wanted_again(const struct scan_job *s, const struct plan_task *t)
-{
-    if (t->part == PLAN_HEAD_TASK)
-        return has_doubtful_zone(s, &s->plan->head_strands[t->first_strand].strand);
-    for (uint32_t i = 0; i < t->n_strands; i++)
-        if (has_doubtful_zone(s, &s->plan->parts[t->part].strands[t->first_strand + i]))
-            return true;
-    return false;
-}
-
 static int do_tasks(struct scan_worker *w, struct err *err)
 {
     struct scan_job *s = w->scan;
@@ -210,7 +219,7 @@ static int do_tasks(struct scan_worker *w, struct err *err)
         size_t i = atomic_fetch_add_explicit(&s->next_task, 1, memory_order_relaxed);
         if (i >= s->plan->n_tasks || comes_too_late(s, &s->plan->tasks[i]))
             return 0;
-        if (s->again && !is_wanted_again(s, &s->plan->tasks[i]))
+        if (!scan_wants_task(s, &s->plan->tasks[i]))
             continue;
         int r = do_task(w, &s->plan->tasks[i], err);
         if (r < 0)
@@ -240,20 +249,6 @@ static int run_round(struct scan_job *s)
     return s->result;
 }
 
-/* Zones whose lengths left a doubt are gathered again, lines and all. */
-static bool prepare_again(struct scan_job *s)
-{
-    bool any = false;
-    for (size_t i = 0; i < s->n_queries; i++)
-        for (size_t z = 0; z < s->plan->n_zones; z++) {
-            struct zone *zone = &s->queries[i].zones[z];
-            any |= zone->needs_lines;
-            atomic_store(&zone->n_missing, s->plan->zones[z].n_spans);
-        }
-    s->again = any;
-    return any;
-}
-
 static int join_leaves(struct scan_job *s, struct err *err)
 {
     int r = 0;
@@ -267,7 +262,7 @@ static int join_leaves(struct scan_job *s, struct err *err)
 static int run_rounds(struct scan_job *s, struct err *err)
 {
     int r = run_round(s);
-    if (r == 0 && prepare_again(s))
+    if (r == 0 && scan_next_round(s))
         r = run_round(s);
     if (r == 0)
         r = join_leaves(s, err);

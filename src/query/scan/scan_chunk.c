@@ -19,16 +19,9 @@ static struct time_span span_of(const struct segment_run *run)
 
 static bool is_wanted(const struct chunk_scan *c, uint32_t i)
 {
-    const struct scanned_query *s = c->q->state;
     const struct plan_strand *strand = strand_of(c, i);
-    if (!spans_touch(span_of(run_of(c, i)), s->q->within) || scan_drops_stream(s, strand->stream))
-        return false;
-    if (!c->w->scan->again)
-        return true;
-    for (size_t z = 0; z < strand->n_zones; z++)
-        if (s->zones[strand->first_zone + z].needs_lines)
-            return true;
-    return false;
+    return spans_touch(span_of(run_of(c, i)), c->q->state->q->within) &&
+           !scan_drops_stream(c->q->state, strand->stream) && scan_wants_strand(c->q, strand);
 }
 
 /* ---- columns ---- */
@@ -103,7 +96,7 @@ static uint32_t next_row(const struct chunk_scan *c, uint32_t row)
 static int share_rows(struct chunk_scan *c, const struct plan_strand *strand,
                       const struct stretch *s, struct err *err)
 {
-    bool bare = c->q->state->bare && !c->w->scan->again;
+    bool bare = scan_shares_bare(c->q);
     struct row_metadata *m = bare ? &c->q->metadata : &c->w->all_metadata;
     int r = bare ? need_lengths(c, err) : need_lines(c, err);
     if (r == 0)
@@ -119,7 +112,7 @@ static int share_rows(struct chunk_scan *c, const struct plan_strand *strand,
         v[n].line = bare ? sv("", length_of(c, row)) : chunk_line(&c->lines, row);
         v[n++].sm = row_metadata_encoded(m, row_metadata_set(m, row));
     }
-    r = scan_share(c->q, strand, s->zone, v, n, bare, err);
+    r = scan_share(c->q, strand, s->zone, v, n, err);
     free(v);
     return r;
 }

@@ -35,16 +35,10 @@ static bool walk_next(struct head_walk *h, struct entry *ret)
 
 static int reserve_entries(struct scan_worker *w, size_t n, struct err *err)
 {
-    if (n <= w->cap_entries)
-        return 0;
-    size_t cap = n * 2;
-    int r = query_charge(scan_control(w), (cap - w->cap_entries) * sizeof *w->entries, err);
-    if (r < 0)
-        return r;
-    w->charged_bytes += (cap - w->cap_entries) * sizeof *w->entries;
-    w->entries = mem_realloc(w->entries, cap * sizeof *w->entries);
-    w->cap_entries = cap;
-    return 0;
+    size_t before = w->cap_entries;
+    int r = query_grow(scan_control(w), &w->entries, &w->cap_entries, n, sizeof *w->entries, err);
+    w->charged_bytes += (w->cap_entries - before) * sizeof *w->entries;
+    return r;
 }
 
 static void reverse(struct entry *v, size_t n)
@@ -110,7 +104,7 @@ static int share_stretch(struct query_worker *q, const struct plan_strand *stran
     struct entry *v = mem_alloc(n * sizeof *v); /* the batch itself serves other queries */
     memcpy(v, q->worker->entries + s->from, n * sizeof *v);
     n = keep_passing(q, strand->stream, v, n);
-    int r = scan_share(q, strand, s->zone, v, n, q->state->bare && !q->worker->scan->again, err);
+    int r = scan_share(q, strand, s->zone, v, n, err);
     free(v);
     return r;
 }

@@ -4,7 +4,8 @@
  *     scan_chunk.c  a chunk: select rows, count
  *     scan_prune.c  what need not be read of it
  *     scan_head.c   a head strand
- *     scan_row.c    a row: pipeline, then the answer */
+ *     scan_row.c    a row: pipeline, then the answer
+ *     scan_zone.c   zones, stretches, and which round reads what */
 #pragma once
 #include "chunk/scan.h"
 #include "query/scan/row_metadata.h"
@@ -32,7 +33,7 @@ struct scan_job {
     struct scanned_query *queries;
     size_t n_queries;
     bool backward;
-    bool again; /* the second round: zones that are in doubt, with lines */
+    bool is_second_round; /* only scan_zone.c asks */
     uint64_t charged_bytes;
     struct scan_worker *workers;
     unsigned n_workers;
@@ -105,7 +106,7 @@ static inline bool scan_wants_ts(const struct query_worker *q, int64_t ts_ns)
     return !q->state->q->top || top_rows_may_keep(q->state->q->top, ts_ns);
 }
 
-/* --- scan_row.c ---------------------------------------------------------------------------- */
+/* ---- scan_row.c ---- */
 
 /* A row that passed the line tests.  `position` orders rows of one stream and time.  all_metadata:
  * e has not just the keys that matter to the pipeline. */
@@ -121,12 +122,34 @@ bool scan_may_keep(struct query_worker *q, uint32_t stream, const struct entry *
 /* Of a static pipeline: the series of that stream's rows with that metadata, or SERIES_*. */
 int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view sm, uint32_t *ret,
                        struct err *err);
+
+/* ---- scan_zone.c: rounds, and what they read ---- */
+
+/* Something of the task is read in this round. */
+bool scan_wants_task(const struct scan_job *s, const struct plan_task *t);
+/* Something of the strand is read in this round for the query. */
+bool scan_wants_strand(const struct query_worker *q, const struct plan_strand *strand);
+/* Entries are brought to zones without their lines. */
+bool scan_shares_bare(const struct query_worker *q);
+/* After a round whose workers have ended: prepares the next one; false when there is none. */
+bool scan_next_round(struct scan_job *s);
+
+/* Cuts rows [from, to) of a strand, whose times rise, at its zones; ts[i] is the time of row i.
+ * Stretches that this round does not read are left out. */
+void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_strand *strand,
+              const int64_t *ts_ns, uint32_t from, uint32_t to);
+/* The stretch that comes i-th in the direction of the scan. */
+const struct stretch *scan_stretch(const struct scan_worker *w, size_t i);
+/* The first row of [from, to) after that time. */
+uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts);
+
+/* Brings entries of a strand to a zone; their lines may go away afterwards. */
+int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t zone,
+               const struct entry *v, size_t n, struct err *err);
 /* The strand has brought all it has to its zones; takes up zones that are complete. */
 int scan_arrive(struct query_worker *q, const struct plan_strand *strand, struct err *err);
-/* Adds entries of a strand to a zone. */
-int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t zone,
-               const struct entry *v, size_t n, bool bare, struct err *err);
-/* --- chunks ---------------------------------------------------------------------------------- */
+
+/* ---- chunks ---- */
 
 /* A chunk in work for one query. */
 struct chunk_scan {
@@ -150,15 +173,7 @@ void scan_narrow_by_values(const struct chunk_scan *c);
 /* Whether the chunk may have a row with that metadata key. */
 bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name);
 
-/* --- the tasks ------------------------------------------------------------------------------ */
+/* ---- the tasks ---- */
 
 int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err);
 int scan_head(struct scan_worker *w, const struct plan_task *t, struct err *err);
-
-/* Cuts rows [from, to) of a strand, whose times rise, at its zones; ts[i] is the time of row i. */
-void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_strand *strand,
-              const int64_t *ts_ns, uint32_t from, uint32_t to);
-/* The first row of [from, to) after that time. */
-uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts);
-/* The stretch that comes i-th in the direction of the scan. */
-const struct stretch *scan_stretch(const struct scan_worker *w, size_t i);

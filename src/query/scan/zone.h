@@ -20,9 +20,10 @@ struct zone_share {
     bool bare; /* line.p of the entries means nothing */
     struct entry v[];
 };
-/* Copies n entries, lines too unless bare; charged to control. */
+/* Copies n entries, lines too unless bare; charged to control.  < 0: no memory for the query. */
 int zone_share_new(struct zone_share **ret, uint64_t arrival, const struct entry *v, size_t n,
                    bool bare, struct query_control *control, struct err *err);
+/* And those that follow it; what was charged for them is released. */
 void zone_share_free(struct zone_share *s, struct query_control *control);
 
 struct zone {
@@ -30,6 +31,7 @@ struct zone {
     _Atomic uint32_t n_missing; /* strands still to come */
     bool needs_lines;           /* bare shares left a doubt: to be gathered again, full */
 };
+/* n_strands: that cover it. */
 void zone_init(struct zone *z, uint32_t n_strands);
 /* A strand may bring several shares, as long as no two hold entries of one time. */
 void zone_add(struct zone *z, struct zone_share *take_share);
@@ -44,7 +46,9 @@ struct zone_entries {
     size_t n_repeats; /* that were left out */
     uint64_t charged_bytes;
 };
-/* Bare shares in doubt set z->needs_lines and give nothing. */
+/* Once per zone and round, by who brought the last share.  Bare shares in doubt set z->needs_lines
+ * and give nothing.  *ret is deinitialised by the caller, also after a failure: no memory for the
+ * query. */
 int zone_collapse(struct zone *z, struct zone_entries *ret, struct query_control *control,
                   struct err *err);
 void zone_entries_deinit(struct zone_entries *e, struct query_control *control);
