@@ -253,8 +253,8 @@ static int check_target(const char *target, struct err *err)
         unsigned before = seen;
         if (sv_eq(role, SV("all")))
             seen |= (1u << N_ROLES) - 1;
-        for (unsigned i = 0; i < N_ROLES; i++)
-            seen |= sv_eq(role, sv_of(roles[i])) ? 1u << i : 0;
+        size_t which = sv_which(role, roles, N_ROLES);
+        seen |= which < N_ROLES ? 1u << which : 0;
         if (seen == before)
             return err_set(err, ERR_INVALID,
                            "target: '%.*s' is not one of all, distributor, ingester, querier, "

@@ -157,10 +157,7 @@ static bool is_published(void *ctx, const struct conf_row *row)
 {
     const struct conf_strings *allowed =
         &((struct status_api *)ctx)->conf->top.tenant_limits_allow_publish;
-    for (size_t i = 0; i < allowed->n; i++)
-        if (strcmp(allowed->v[i], row->key) == 0)
-            return true;
-    return false;
+    return sv_which(sv_of(row->key), allowed->v, allowed->n) < allowed->n;
 }
 
 static void on_drilldown_limits(void *ctx, struct http_request *req)

@@ -30,12 +30,10 @@ void tparser_skip_blank(struct tparser *p)
 
 bool tparser_is_keyword(struct str_view word)
 {
-    static const char *const WORDS[] = {"block", "break", "continue", "define", "else",     "end",
-                                        "if",    "range", "nil",      "with",   "template", NULL};
-    for (size_t i = 0; WORDS[i]; i++)
-        if (sv_eq(word, sv_of(WORDS[i])))
-            return true;
-    return false;
+    static const char *const WORDS[] = {"block", "break", "continue", "define", "else",    "end",
+                                        "if",    "range", "nil",      "with",   "template"};
+    enum { N_WORDS = sizeof WORDS / sizeof WORDS[0] };
+    return sv_which(word, WORDS, N_WORDS) < N_WORDS;
 }
 
 /* What the lexer found wrong. */

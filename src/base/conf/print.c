@@ -13,15 +13,13 @@ static bool is_plain(struct str_view v)
 {
     static const char *const words[] = {"true", "false", "yes", "no", "on",
                                         "off",  "null",  "y",   "n"};
+    enum { N_WORDS = sizeof words / sizeof words[0] };
     if (v.len == 0 || !(ascii_is_letter(v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
         return false;
     for (size_t i = 0; i < v.len; i++)
         if (!ascii_is_alnum(v.p[i]) && !memchr("_./-", v.p[i], 4))
             return false;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (sv_eq_nocase(v, sv_of(words[i])))
-            return false;
-    return true;
+    return sv_which_nocase(v, words, N_WORDS) == N_WORDS;
 }
 
 /* Characters that YAML reads as line breaks or not at all, and their length in UTF-8: NULL when c

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows over a struct: set from text or a YAML node, show, walk a map. */
 #include "base/conf/table.h"
-#include "base/values.h"
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
+
+#include "base/num.h"
+#include "base/values.h"
 
 static void *field_of(const struct conf_row *row, void *base)
 {
@@ -93,17 +94,13 @@ int conf_row_set(const struct conf_row *row, void *base, struct str_view text, s
 /* The shortest form that reads back as the same value. */
 static void put_float(struct buf *out, double v)
 {
-    char text[40];
     if (v == floor(v) && fabs(v) < 1e15) {
         buf_printf(out, "%.0f", v);
         return;
     }
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    buf_put(out, sv_of(text));
+    char digits[NUM_SHORTEST_DIGITS];
+    int exponent, n = num_shortest(fabs(v), digits, &exponent);
+    buf_printf(out, "%.*g", n > 6 ? n : 6, v);
 }
 
 void conf_put_strings(struct conf_strings list, const char *between,

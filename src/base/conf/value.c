@@ -16,16 +16,14 @@ static struct str_view shown(struct str_view text)
 
 int conf_parse_bool(struct str_view text, bool *ret, struct err *err)
 {
-    static const char *const yes[] = {"true", "1", "t", "yes", "on"};
-    static const char *const no[] = {"false", "0", "f", "no", "off"};
-    for (unsigned i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        bool is_yes = sv_eq_nocase(text, sv_of(yes[i]));
-        if (is_yes || sv_eq_nocase(text, sv_of(no[i]))) {
-            *ret = is_yes;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INVALID, "'%.*s' is not true or false", SV_ARG(shown(text)));
+    static const char *const words[] = {"true",  "1", "t", "yes", "on",
+                                        "false", "0", "f", "no",  "off"};
+    enum { N_YES = 5, N_WORDS = sizeof words / sizeof words[0] };
+    size_t word = sv_which_nocase(text, words, N_WORDS);
+    if (word == N_WORDS)
+        return err_set(err, ERR_INVALID, "'%.*s' is not true or false", SV_ARG(shown(text)));
+    *ret = word < N_YES;
+    return 0;
 }
 
 int conf_parse_int(struct str_view text, int64_t *ret, struct err *err)

@@ -302,6 +302,28 @@ static void test_floats_read_back_and_none_is_shorter(void **state)
     assert_float_text(5e-324, smallest);
 }
 
+static void test_the_shortest_digits_come_with_the_exponent_of_the_first(void **state)
+{
+    static const struct {
+        double v;
+        const char *digits;
+        int exponent;
+    } cases[] = {{0, "0", 0},
+                 {0.25, "25", -1},
+                 {1200, "12", 3},
+                 {1e300, "1", 300},
+                 {5e-324, "5", -324},
+                 {0.1 + 0.2, "30000000000000004", -1},
+                 {1e15 + 1, "1000000000000001", 15}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char digits[NUM_SHORTEST_DIGITS];
+        int exponent, n = num_shortest(cases[i].v, digits, &exponent);
+        assert_int_equal(n, strlen(cases[i].digits));
+        assert_memory_equal(digits, cases[i].digits, (size_t)n);
+        assert_int_equal(exponent, cases[i].exponent);
+    }
+}
+
 static void test_integers_are_written_as_printf_does(void **state)
 {
     CLEANUP(buf_deinit) struct buf b = BUF_INIT;
@@ -501,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_code_points_are_taken_one_by_one_over_bytes_that_are_none),
         cmocka_unit_test(test_floats_are_written_as_loki_writes_them),
         cmocka_unit_test(test_floats_read_back_and_none_is_shorter),
+        cmocka_unit_test(test_the_shortest_digits_come_with_the_exponent_of_the_first),
         cmocka_unit_test(test_integers_are_written_as_printf_does),
         cmocka_unit_test(test_sample_times_have_three_decimals_at_most),
         cmocka_unit_test(test_times_survive_being_written),
