@@ -106,6 +106,8 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     buf_printf(&in->wal_folder, "%s%s%s", absolute ? "" : deps->data_dir, absolute ? "" : "/",
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
+    buf_printf(&in->witness_folder, "%s/wal.witness", deps->data_dir);
+    buf_put_u8(&in->witness_folder, 0);
     mutex_init(&in->mu);
     cover_init(&in->cover, in->installation);
     const struct publisher_deps publisher = {.stores = deps->stores,
@@ -187,6 +189,7 @@ void ingester_close(struct ingester *in)
     segment_writer_free(in->spill_writer);
     head_pages_unref(in->head_pages);
     buf_deinit(&in->wal_folder);
+    buf_deinit(&in->witness_folder);
     cond_deinit(&in->changed);
     publisher_deinit(&in->publisher);
     mutex_deinit(&in->mu);

@@ -177,15 +177,11 @@ static enum wal_sync sync_mode(const struct ingester_conf *c)
     return strcmp(c->wal_sync, "none") == 0 ? WAL_SYNC_NONE : WAL_SYNC_FDATASYNC;
 }
 
-static int open_wal(struct ingester *in, const struct wal_replayed *replayed, struct err *err)
+static int open_wal(struct ingester *in, const struct wal_options *options,
+                    const struct wal_replayed *replayed, struct err *err)
 {
-    struct wal_options options = {.folder = in->wal_folder.p,
-                                  .installation = in->installation,
-                                  .sync = sync_mode(&in->conf),
-                                  .sync_interval_ns = in->conf.wal_sync_interval_ns,
-                                  .file_bytes = in->conf.wal_file_bytes};
     struct wal *wal = NULL;
-    int r = wal_open(&wal, &options, replayed, err);
+    int r = wal_open(&wal, options, replayed, err);
     if (r < 0)
         return r;
     cover_recycle(&in->cover, wal);
@@ -203,13 +199,19 @@ static int replay_log(struct ingester *in, struct err *err)
     struct wal_replayed replayed;
     struct lsn_set covered = cover_copy(&in->cover);
     const struct wal_sink sink = {replay_record, replay_hole, &rec};
-    int r = wal_replay(in->wal_folder.p, in->installation, &covered, &sink, &replayed, err);
+    const struct wal_options options = {.folder = in->wal_folder.p,
+                                        .witness = in->witness_folder.p,
+                                        .installation = in->installation,
+                                        .sync = sync_mode(&in->conf),
+                                        .sync_interval_ns = in->conf.wal_sync_interval_ns,
+                                        .file_bytes = in->conf.wal_file_bytes};
+    int r = wal_replay(&options, &covered, &sink, &replayed, err);
     lsn_set_deinit(&covered);
     arena_deinit(&rec.policies_arena);
     arena_deinit(&rec.scratch);
     free(rec.policies);
     if (r == 0)
-        r = open_wal(in, &replayed, err);
+        r = open_wal(in, &options, &replayed, err);
     if (r < 0)
         return err_context(err, r, "WAL replay");
     uint64_t n_lost = replayed.n_holes + rec.n_bad;

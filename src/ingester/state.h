@@ -50,7 +50,8 @@ struct ingester {
     struct ingester_conf conf; /* fixed at init */
     struct ingester_deps deps; /* fixed at init */
     struct uuid installation;  /* fixed at init */
-    struct buf wal_folder;     /* fixed at init, NUL-ended */
+    struct buf wal_folder;     /* fixed at init, NUL-ended, as the next */
+    struct buf witness_folder; /* of the log */
 
     struct mutex mu;         /* accepting, the two generations, the state */
     struct cond changed;     /* something below changed */

@@ -88,13 +88,27 @@ static int read_stray(struct adopting *a, const struct stray *s, struct err *err
     return 0;
 }
 
-/* One that cannot be opened says nothing, so nothing goes on its word: queries meet it later. */
+/* One that cannot be opened says nothing, so nothing goes on its word: queries meet it later.  A
+ * file that is another segment than the catalog takes it for is a stray, and what it stood for is
+ * missing. */
 static void read_named(struct adopting *a, const struct segment_info *info)
 {
+    struct strays *s = &a->ret->strays;
     struct segment_file f;
-    if (segment_file_open(&f, &a->p->deps.stores, info->place, info->key, NULL) < 0)
+    struct stray as = {info->place, arena_copy(&s->arena, info->key)};
+    int r = segment_file_open(&f, &a->p->deps.stores, info->place, info->key, NULL);
+    if (r == 0 && memcmp(f.segment->header.uuid, info->uuid.b, UUID_BYTES) == 0) {
+        take_footer(a, &f, NULL, info->place);
         return;
-    take_footer(a, &f, NULL, info->place);
+    }
+    if (r == ERR_CORRUPT)
+        strays_note_missing(s, as);
+    if (r == 0) {
+        LOG_WARN("a file is another segment than the catalog takes it for", log_sv("key", as.key));
+        strays_note_missing(s, as);
+        strays_note(s, as);
+        segment_file_close(&f);
+    }
 }
 
 /* ---- who lives ---- */
@@ -190,6 +204,14 @@ static bool is_named_as_replaced(const struct adopting *a, struct uuid uuid)
     return false;
 }
 
+static bool is_added(const struct adopting *a, struct uuid uuid)
+{
+    for (size_t i = 0; i < a->n_add; i++)
+        if (uuid_eq(a->add[i].uuid, uuid))
+            return true;
+    return false;
+}
+
 static const struct segment_info *info_of(const struct stray *s, const struct segment_info *named,
                                           size_t n_named)
 {
@@ -209,9 +231,11 @@ static void settle_missing(struct adopting *a, const struct segment_info *named,
             note_removal(a, info->uuid);
             continue;
         }
+        if (info && is_added(a, info->uuid))
+            continue; /* it is there, under another name */
         if (a->ret->n_missing < LOG_MOST)
-            LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless "
-                      "its file comes back",
+            LOG_ERROR("a segment that the catalog names is missing or damaged; what it held is "
+                      "lost, unless its file comes back",
                       log_sv("key", s->missing[i].key));
         s->missing[a->ret->n_missing++] = s->missing[i];
     }

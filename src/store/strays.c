@@ -15,6 +15,18 @@ void strays_deinit(struct strays *s)
     *s = STRAYS_INIT;
 }
 
+void strays_note(struct strays *s, struct stray stray)
+{
+    s->v = mem_grow(s->v, &s->cap, s->n + 1, sizeof *s->v);
+    s->v[s->n++] = stray;
+}
+
+void strays_note_missing(struct strays *s, struct stray missing)
+{
+    s->missing = mem_grow(s->missing, &s->cap_missing, s->n_missing + 1, sizeof *s->missing);
+    s->missing[s->n_missing++] = missing;
+}
+
 /* ---- listing ---- */
 
 struct stray_search {
@@ -42,8 +54,7 @@ static int on_object(void *ctx, const struct object_info *info, struct err *err)
     if (!sv_ends_with(info->key, SV(".seg")))
         return 0;
     struct strays *s = l->found;
-    s->v = mem_grow(s->v, &s->cap, s->n + 1, sizeof *s->v);
-    s->v[s->n++] = (struct stray){l->place, arena_copy(&s->arena, info->key)};
+    strays_note(s, (struct stray){l->place, arena_copy(&s->arena, info->key)});
     return 0;
 }
 
@@ -53,8 +64,7 @@ static void note_missing(const struct stray_search *l)
     for (size_t i = 0; i < l->n_known; i++) {
         if (l->seen[i])
             continue;
-        s->missing = mem_grow(s->missing, &s->cap_missing, s->n_missing + 1, sizeof *s->missing);
-        s->missing[s->n_missing++] = (struct stray){l->place, arena_copy(&s->arena, l->known[i])};
+        strays_note_missing(s, (struct stray){l->place, arena_copy(&s->arena, l->known[i])});
     }
 }
 

@@ -28,6 +28,8 @@ struct strays {
 };
 #define STRAYS_INIT ((struct strays){0})
 void strays_deinit(struct strays *s);
+void strays_note(struct strays *s, struct stray stray); /* its key lies in s->arena */
+void strays_note_missing(struct strays *s, struct stray missing);
 /* Appends those of one store: ".seg" keys that `named`, all that the catalog names, does not hold.
  * Nobody writes to the store meanwhile. */
 int strays_list(struct strays *s, const struct stores *stores, enum segment_place place,

@@ -132,6 +132,17 @@ static int write_group(struct wal *w, const struct group_draft *g, struct err *e
     return r == 0 ? write_list_flush(w, &out, err) : r;
 }
 
+/* Before anybody is answered by it. */
+static int keep_policies(struct wal *w, const struct group_draft *g, struct err *err)
+{
+    int r = 0;
+    for (struct reader in = reader_of(buf_view(&g->policies)); r == 0 && !reader_done(&in);) {
+        uint32_t len = rd_le32(&in);
+        r = witness_add_policy(&w->witness, rd_bytes(&in, len), err);
+    }
+    return r;
+}
+
 static int commit_group(struct wal *w, const struct group_draft *g, struct err *err)
 {
     if (g->n_records == 0)
@@ -139,6 +150,8 @@ static int commit_group(struct wal *w, const struct group_draft *g, struct err *
     int r = 0;
     if (w->fd < 0 || w->file_epoch != g->epoch)
         r = next_file(w, g->epoch, err);
+    if (r == 0)
+        r = keep_policies(w, g, err);
     if (r == 0)
         r = write_group(w, g, err);
     if (r < 0)

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "wal/files.h"
+#include "wal/record.h"
 #include "wal/wal.h"
 #include "wal/witness.h"
 
@@ -228,18 +229,31 @@ static int replay_files(struct replay *r, struct wal_files *fs, struct replay_fi
     return code;
 }
 
-int wal_replay(const char *folder, struct uuid installation, const struct lsn_set *covered,
+static int deliver_policy(void *ctx, struct str_view encoded, struct err *err)
+{
+    const struct wal_sink *to = ctx;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    buf_put_le64(&body, wal_policy_id(encoded));
+    buf_put(&body, encoded);
+    struct wal_record record = {.type = WAL_RECORD_POLICY, .body = buf_view(&body)};
+    return to->record(to->ctx, &record, err);
+}
+
+int wal_replay(const struct wal_options *options, const struct lsn_set *covered,
                const struct wal_sink *to, struct wal_replayed *ret, struct err *err)
 {
     char path[WAL_PATH_BYTES];
     CLEANUP(wal_files_deinit) struct wal_files fs;
     uint64_t newest = covered->n ? covered->v[covered->n - 1].end : 0;
+    struct wal_sink sink = *to;
     *ret = (struct wal_replayed){.next_epoch = wal_lsn_epoch(newest) + 1};
-    struct replay r = {installation, covered, 0, to, ret, path};
-    int code = wal_files_open(&fs, folder, 0, err);
+    struct replay r = {options->installation, covered, 0, to, ret, path};
+    int code = wal_files_open(&fs, options->folder, 0, err);
     if (code == 0)
-        code = witness_read(folder, installation, &r.witness_lsn, err);
-    if (code < 0)
+        code = witness_read(options->witness, options->installation, &r.witness_lsn, err);
+    if (code >= 0)
+        code = witness_read_policies(options->witness, deliver_policy, &sink, err);
+    if (code != 0)
         return code;
     size_t n = 0;
     struct replay_file *v = list_files(&fs, &n);

@@ -113,6 +113,8 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
         buf_put(&both, e->policy);
         uint64_t at = group_add_record(g, WAL_RECORD_POLICY, buf_view(&both), SV_EMPTY);
         policy_note_locked(w, e->policy_id, at);
+        buf_put_le32(&g->policies, (uint32_t)e->policy.len);
+        buf_put(&g->policies, e->policy);
     }
     uint64_t lsn = group_add_record(g, e->type, e->head, e->body);
     group_add_waiter(g, e->waiter);
@@ -170,7 +172,7 @@ int wal_open(struct wal **ret, const struct wal_options *options,
     int r = wal_files_open(&w->files, options->folder, w->options.file_bytes, err);
     w->options.folder = w->files.folder;
     if (r == 0)
-        r = witness_open(&w->witness, options->folder, options->installation, err);
+        r = witness_open(&w->witness, options->witness, options->installation, err);
     if (r == 0)
         r = thread_start(&w->thread, "wal", wal_commit_thread, w, err);
     if (r < 0) {

@@ -23,6 +23,7 @@ enum wal_sync {
 
 struct wal_options {
     const char *folder;
+    const char *witness; /* another folder, best not on the same disk: see witness.h */
     struct uuid installation;
     enum wal_sync sync;
     int64_t sync_interval_ns;
@@ -55,9 +56,9 @@ struct wal_replayed {
     uint64_t torn_bytes; /* a tail that was never acknowledged */
 };
 /* Every whole record whose LSN is not in `covered` (what segments hold), in order; policy records
- * in any case.  What a sink gets is on stable storage, whatever the process before this one came
- * to.  Holes are logged, and reading goes on behind them. */
-int wal_replay(const char *folder, struct uuid installation, const struct lsn_set *covered,
+ * in any case, those of the witness first.  What a sink gets is on stable storage, whatever the
+ * process before this one came to.  Holes are logged, and reading goes on behind them. */
+int wal_replay(const struct wal_options *options, const struct lsn_set *covered,
                const struct wal_sink *to, struct wal_replayed *ret, struct err *err);
 
 /* ---- the log ---- */

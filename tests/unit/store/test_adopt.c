@@ -289,6 +289,46 @@ static void test_a_missing_segment_stays_named_and_is_told(void **state)
     expect_live(f, "12");
 }
 
+/* Two files changed places: each is known by its own header. */
+static void test_a_segment_is_what_its_header_says(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_spec one = spec_of(f, 1);
+    const struct uuid sources[] = {uuid_no(1)};
+    struct segment_spec two = merged_of(f, 2, sources, 1, 100, 199);
+    two.n_tenants = 1; /* a part of the source is nowhere else */
+    struct str_view key_one = put(f, &one), key_two = put(f, &two);
+    name(f, &one, key_one);
+    struct buf a = BUF_INIT, b = BUF_INIT;
+    assert_int_equal(object_get(store_of(f, PLACE_LOCAL), key_one, 1 << 20, &a, NULL), 0);
+    assert_int_equal(object_get(store_of(f, PLACE_OBJECT), key_two, 1 << 20, &b, NULL), 0);
+    assert_int_equal(object_put(store_of(f, PLACE_LOCAL), key_one, buf_view(&b), NULL), 0);
+    assert_int_equal(object_put(store_of(f, PLACE_OBJECT), key_two, buf_view(&a), NULL), 0);
+    run(f);
+    expect_live(f, "12");
+    assert_int_equal(f->got.n_missing, 0);
+    struct segment_info *v;
+    size_t n = load(f, &v);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(v[i].place, v[i].uuid.b[0] == 1 ? PLACE_OBJECT : PLACE_LOCAL);
+    buf_deinit(&a);
+    buf_deinit(&b);
+}
+
+static void test_a_damaged_source_of_a_sound_object_leaves_the_catalog(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_spec one = spec_of(f, 1);
+    const struct uuid sources[] = {uuid_no(1)};
+    struct segment_spec two = merged_of(f, 2, sources, 1, 100, 199);
+    struct str_view key = put(f, &one);
+    name(f, &one, key);
+    put(f, &two);
+    assert_int_equal(object_put(store_of(f, PLACE_LOCAL), key, SV("nothing"), NULL), 0);
+    run(f);
+    expect_live(f, "2");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -300,6 +340,8 @@ int main(void)
         T(test_coverage_alone_lets_nothing_go),
         T(test_what_does_not_check_is_set_aside),
         T(test_copies_and_foreign_segments_are_left_alone),
+        T(test_a_segment_is_what_its_header_says),
+        T(test_a_damaged_source_of_a_sound_object_leaves_the_catalog),
         T(test_a_missing_segment_stays_named_and_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,12 +13,13 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "wal/files.h"
+#include "wal/record.h"
 #include "wal/wal.h"
 
 enum { FILE_BYTES = 64 << 10 };
 
 struct fixture {
-    char folder[64];
+    char folder[64], witness[80];
     struct wal_options options;
     struct wal_replayed replayed;
     struct wal *wal;
@@ -32,7 +33,9 @@ static int setup(void **state)
     struct fixture *f = mem_zalloc(1, sizeof *f);
     strcpy(f->folder, "/tmp/halogi-wal-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
+    snprintf(f->witness, sizeof f->witness, "%s/witness", f->folder);
     f->options = (struct wal_options){.folder = f->folder,
+                                      .witness = f->witness,
                                       .installation = {{1, 2, 3}},
                                       .sync_interval_ns = 1000 * 1000,
                                       .file_bytes = FILE_BYTES};
@@ -82,7 +85,7 @@ static struct str_view replay(struct fixture *f, uint64_t covered_to)
     f->last_lsn = 0;
     lsn_set_deinit(&f->holes);
     lsn_set_add(&f->covered, 0, covered_to);
-    int r = wal_replay(f->folder, f->options.installation, &f->covered, &sink, &f->replayed, &err);
+    int r = wal_replay(&f->options, &f->covered, &sink, &f->replayed, &err);
     if (r < 0)
         fail_msg("%s", err.text);
     return buf_view(&f->seen);
@@ -144,7 +147,7 @@ static void damage(struct fixture *f, unsigned number, uint64_t at)
 static void forget_witness(struct fixture *f)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/newest", f->folder);
+    snprintf(path, sizeof path, "%s/newest", f->witness);
     assert_int_equal(file_unlink(path, NULL), 0);
 }
 
@@ -290,7 +293,7 @@ static int take_policy(void *ctx, const struct wal_record *record, struct err *e
 {
     unsigned *count = ctx;
     if (record->type == WAL_RECORD_POLICY) {
-        assert_int_equal(ld_le64(record->body.p), 77);
+        assert_int_equal(ld_le64(record->body.p), wal_policy_id(SV("the policy")));
         assert_true(sv_eq(sv_from(record->body, 8), SV("the policy")));
         (*count)++;
     } else {
@@ -309,7 +312,7 @@ static void test_a_policy_is_defined_once_per_file(void **state)
         struct wal_entry e = {.type = WAL_RECORD_BODY,
                               .head = SV("head"),
                               .body = buf_view(&body),
-                              .policy_id = 77,
+                              .policy_id = wal_policy_id(SV("the policy")),
                               .policy = SV("the policy")};
         assert_int_equal(wal_append(f->wal, &e, NULL, NULL), 0);
     }
@@ -317,9 +320,8 @@ static void test_a_policy_is_defined_once_per_file(void **state)
     unsigned count = 0;
     struct wal_replayed got;
     const struct wal_sink sink = {take_policy, NULL, &count};
-    assert_int_equal(wal_replay(f->folder, f->options.installation, &f->covered, &sink, &got, NULL),
-                     0);
-    assert_int_equal(count, 2); /* three records to a file */
+    assert_int_equal(wal_replay(&f->options, &f->covered, &sink, &got, NULL), 0);
+    assert_int_equal(count, 3); /* three records to a file; and one in the witness */
 }
 
 /* ---- files that are not what they were ---- */
@@ -550,10 +552,9 @@ static void test_a_file_of_another_installation_is_refused(void **state)
     struct err err = ERR_INIT;
     reopen(f);
     commit(f, "one");
-    struct uuid other = {{9}};
+    f->options.installation = (struct uuid){{9}};
     const struct wal_sink sink = {collect, NULL, f};
-    assert_int_equal(wal_replay(f->folder, other, &f->covered, &sink, &f->replayed, &err),
-                     ERR_CORRUPT);
+    assert_int_equal(wal_replay(&f->options, &f->covered, &sink, &f->replayed, &err), ERR_CORRUPT);
 }
 
 static void test_interval_and_none_also_keep_what_close_saw(void **state)

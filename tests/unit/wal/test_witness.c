@@ -117,6 +117,81 @@ static void test_a_write_that_is_not_durable_fails(void **state)
     witness_close(&w);
 }
 
+struct seen {
+    char text[256];
+};
+
+static int see(void *ctx, struct str_view policy, struct err *err)
+{
+    struct seen *s = ctx;
+    (void)err;
+    snprintf(s->text + strlen(s->text), sizeof s->text - strlen(s->text), "%.*s|", SV_ARG(policy));
+    return 0;
+}
+
+static void expect_policies(const char *want)
+{
+    struct seen s = {""};
+    assert_int_equal(witness_read_policies(folder, see, &s, NULL), 0);
+    assert_string_equal(s.text, want);
+}
+
+static void test_policies_are_kept_once_each(void **state)
+{
+    (void)state;
+    struct witness w;
+    expect_policies("");
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("one"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("two"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("one"), NULL), 0);
+    witness_close(&w);
+    expect_policies("one|two|");
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("two"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("three"), NULL), 0);
+    witness_close(&w);
+    expect_policies("one|two|three|");
+}
+
+static void test_a_damaged_policy_costs_itself(void **state)
+{
+    (void)state;
+    struct witness w;
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("one"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("two"), NULL), 0);
+    witness_close(&w);
+    snprintf(path, sizeof path, "%s/policies", folder);
+    flip(9);
+    expect_policies("two|");
+    flip(9);
+    flip(2); /* a length: what follows cannot be found */
+    expect_policies("");
+}
+
+static void test_the_oldest_policies_make_room(void **state)
+{
+    (void)state;
+    struct witness w;
+    CLEANUP(buf_deinit) struct buf large = BUF_INIT;
+    buf_fill(&large, 'x', WITNESS_MAX_POLICIES_BYTES - 2 * 8 - 3);
+    assert_int_equal(witness_open(&w, folder, OURS, NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("one"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("two"), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, buf_view(&large), NULL), 0);
+    assert_int_equal(witness_add_policy(&w, SV("new"), NULL), 0);
+    buf_fill(&large, 'y', 1 << 20); /* more than there is room for: left out */
+    assert_int_equal(witness_add_policy(&w, buf_view(&large), NULL), 0);
+    witness_close(&w);
+    struct buf file = BUF_INIT;
+    snprintf(path, sizeof path, "%s/policies", folder);
+    assert_int_equal(file_read_whole(path, 1 << 20, &file, NULL), 0);
+    assert_true(file.len <= WITNESS_MAX_POLICIES_BYTES);
+    assert_true(sv_ends_with(buf_view(&file), SV("new")));
+    buf_deinit(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +201,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage_to_the_newest_slot_leaves_the_one_before, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_write_that_is_not_durable_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_policies_are_kept_once_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_damaged_policy_costs_itself, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_oldest_policies_make_room, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
