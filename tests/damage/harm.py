@@ -15,6 +15,7 @@ from model import DAY_NS
 from regions import PAGE
 
 CLASSES = ("wal", "local", "object", "catalog", "table", "lock")
+WEIGHTS = {"wal": 3, "local": 2, "object": 2, "catalog": 2, "table": 3, "lock": 1}  # of a choice
 FOLDERS = {"wal": "wal", "local": "segments", "object": "objects", "catalog": "catalog", "table": "index"}
 SECTOR = 512
 # Of what the harm may be called by a warning, beside the names of its files.
@@ -70,7 +71,9 @@ class Damager:
                 by_class.setdefault(class_of(name), []).append(name)
         if not by_class:
             return None
-        return self.random.choice(by_class[self.random.choice(sorted(by_class))])
+        classes = sorted(by_class)
+        chosen = self.random.choices(classes, [WEIGHTS[c] for c in classes])[0]
+        return self.random.choice(by_class[chosen])
 
     def of_content(self, name):
         """A place in the file that is not in the midst of zeros; often in the first pages of LMDB."""
@@ -146,8 +149,10 @@ class Damager:
 
     def swap(self):
         one = self.file(("wal", "local", "object", "table", "catalog"), lambda n: n.endswith((".wal", ".seg", "data.mdb")))
+        same = class_of(one) if self.random.random() < 0.8 else None  # else any file of that form
         suffix = one.rpartition(".")[2]
-        others = [n for n in self.files if n.endswith(suffix) and n != one and not n.endswith("lock.mdb")]
+        others = [n for n in self.files if n.endswith(suffix) and n != one and class_of(n) in (same or CLASSES) and
+                  class_of(n) != "lock"]
         if not others:
             return None
         other = self.random.choice(others)

@@ -96,19 +96,18 @@ def load_state(where, name):
 
 # --- seeds -----------------------------------------------------------------------------------
 
-Shared = collections.namedtuple("Shared", "prepared binary kinds has_fsck root keep")
+Shared = collections.namedtuple("Shared", "prepared names binary kinds has_fsck root keep")
 shared = None  # of a worker, by fork
 
 
-def state_of(seed):
-    names = sorted(shared.prepared)
-    return random.Random(f"state/{seed}").choice(names)
+def state_of(seed, names):
+    return random.Random(f"state/{seed}").choice(sorted(names))
 
 
 def one_seed(seed):
     work = pathlib.Path(tempfile.mkdtemp(prefix=f"seed-{seed}-", dir=shared.root))
     try:
-        prepared = shared.prepared[state_of(seed)]
+        prepared = shared.prepared[state_of(seed, shared.names)]
         result = course.run_seed(prepared, shared.binary, work, seed, shared.kinds, shared.has_fsck)
         if result.violations and shared.keep:
             keep(prepared, seed, result)
@@ -199,9 +198,11 @@ def run(argv):
         where.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         names = options.states_only.split(",")
-        prepared = prepare(binary, libs, where, names, options.workers)
-        print(f"{len(names)} folders in {time.monotonic() - begun:.1f} s", flush=True)
-        shared = Shared(prepared, binary, options.kinds.split(","), "fsck" in commands_of(binary), root, options.keep_failures)
+        needed = sorted({state_of(seed, names) for seed in seeds_of(options.seeds)})
+        prepared = prepare(binary, libs, where, needed, options.workers)
+        print(f"{len(needed)} folders in {time.monotonic() - begun:.1f} s", flush=True)
+        shared = Shared(prepared, names, binary, options.kinds.split(","), "fsck" in commands_of(binary), root,
+                        options.keep_failures)
         report, begun = Report(options), time.monotonic()
         with multiprocessing.Pool(options.workers) as pool:
             for result in pool.imap_unordered(one_seed, seeds_of(options.seeds)):
