@@ -4,7 +4,6 @@
 #include "base/utf8.h"
 #include "lines/byte_scan.h"
 #include "lines/label_key.h"
-#include "regex/unicode.h"
 
 #define FAULT(text)                                                                                \
     {                                                                                              \
@@ -191,7 +190,7 @@ bool json_unescape(struct arena *a, struct str_view text, struct str_view *ret)
         size_t n = escape.len && escape.p[0] == 'u' ? take_unicode(escape, &rune) : 0;
         if (n == 0)
             return false;
-        out += rune_encode(rune, out);
+        out += utf8_encode(rune, out);
         at += 1 + n;
     }
     *ret = sv(start, (size_t)(out - start));

@@ -136,36 +136,13 @@ static bool parenthesis_follows(struct str_view text, size_t at)
     return at < text.len && text.p[at] == '(';
 }
 
-static bool in_table(struct str_view name, uint32_t rune)
-{
-    const struct unicode_table *t = unicode_find(name);
-    size_t low = 0, high = t ? t->n : 0;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (rune > t->ranges[mid].hi)
-            low = mid + 1;
-        else if (rune < t->ranges[mid].lo)
-            high = mid;
-        else
-            return true;
-    }
-    return false;
-}
-
-static bool is_name_rune(uint32_t rune, bool first)
-{
-    if (rune < 0x80)
-        return ascii_is_word((int)rune) && !(first && ascii_is_digit((int)rune));
-    return in_table(SV("L"), rune) || (!first && in_table(SV("Nd"), rune));
-}
-
 static size_t identifier_bytes(struct str_view text)
 {
     size_t n = 0;
     while (n < text.len) {
         uint32_t rune;
         unsigned width = rune_decode(text.p + n, text.len - n, &rune);
-        if (!is_name_rune(rune, n == 0))
+        if (!unicode_is_word(rune) || (n == 0 && unicode_in(rune, SV("Nd"))))
             break;
         n += width;
     }

@@ -14,9 +14,7 @@ static size_t name_len(struct str_view v)
     while (at < v.len) {
         uint32_t rune;
         unsigned width = rune_decode(v.p + at, v.len - at, &rune);
-        bool ok = rune < 0x80 ? ascii_is_word((unsigned char)rune)
-                              : unicode_in(rune, SV("L")) || unicode_in(rune, SV("Nd"));
-        if (!ok)
+        if (!unicode_is_word(rune))
             break;
         at += width;
     }

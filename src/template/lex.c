@@ -62,9 +62,7 @@ static bool is_word(struct str_view s, size_t at, size_t *ret_len)
     uint32_t c;
     size_t n = utf8_decode(sv_from(s, at), &c);
     *ret_len = n;
-    if (n && c < 0x80)
-        return ascii_is_word(c);
-    return n && (unicode_in(c, SV("L")) || unicode_in(c, SV("Nd")));
+    return n && unicode_is_word(c);
 }
 
 static size_t word_length(struct str_view s)
