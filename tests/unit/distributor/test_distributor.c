@@ -95,14 +95,20 @@ static void on_reply(void *ctx, int status, struct str_view text)
     snprintf(f->answer_text, sizeof f->answer_text, "%.*s", SV_ARG(text));
 }
 
+static void open_with(struct fixture *f, const struct peer_ops *peer)
+{
+    const struct distributor_deps deps = {.peer = {peer, f},
+                                          .limits = limits_source_fixed(&f->limits),
+                                          .ledger = &f->ledger,
+                                          .tenants = f->tenants};
+    distributor_close(f->d);
+    assert_int_equal(limits_finish(&f->limits, NULL), 0);
+    assert_int_equal(distributor_open(&f->d, &f->conf, &deps, NULL), 0);
+}
+
 static void open_it(struct fixture *f)
 {
-    distributor_close(f->d);
-    struct peer peer = {&ops, f};
-    assert_int_equal(limits_finish(&f->limits, NULL), 0);
-    assert_int_equal(distributor_open(&f->d, &f->conf, &f->tenants, peer,
-                                      limits_source_fixed(&f->limits), &f->ledger, NULL),
-                     0);
+    open_with(f, &ops);
 }
 
 static int set_up(void **state)
@@ -110,7 +116,7 @@ static int set_up(void **state)
     struct fixture *f = mem_zalloc(1, sizeof *f);
     clock_fake_set(NOW_NS, NS_PER_S);
     limits_set_defaults(&f->limits, &f->arena);
-    conf_rows_set_defaults(distributor_rows, distributor_n_rows, &f->conf, &f->arena);
+    conf_rows_set_defaults(distributor_conf_rows, distributor_conf_n_rows, &f->conf, &f->arena);
     f->limits.discover_service_name.n = 0; /* shorter texts; its own test turns it on */
     f->tenants = (struct tenant_policy){true, SV("fake")};
     ledger_init(&f->ledger, 256 << 20);
@@ -544,10 +550,7 @@ static void test_429_is_for_pushes_of_which_nothing_was_kept(void **state)
 {
     struct fixture *f = *state;
     static const struct peer_ops second = {.push = refuse_the_second};
-    distributor_close(f->d);
-    assert_int_equal(distributor_open(&f->d, &f->conf, &f->tenants, (struct peer){&second, f},
-                                      limits_source_fixed(&f->limits), &f->ledger, NULL),
-                     0);
+    open_with(f, &second);
     push(f, "{\"stream\":{\"a\":\"1\"},\"values\":[[\"%N\",\"x\"]]},{\"stream\":{\"a\":\"2\"},"
             "\"values\":"
             "[[\"%N\",\"x\"]]}");
