@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Whole numbers, characters and texts under one verb of Go's fmt, with its flags, width and
+ * precision (fmt_float.c has floats, printf.c the format string).  Nothing is padded past the
+ * limit. */
 #include "template/fmt.h"
 
 #include "base/go_quote.h"
