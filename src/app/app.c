@@ -82,7 +82,7 @@ static int open_stores(struct app *a, struct err *err)
     return 0;
 }
 
-/* --- roles ------------------------------------------------------------------------------- */
+/* ---- roles ---- */
 
 static void add_routes(struct app *a, const struct http_route *routes, size_t n)
 {
@@ -174,7 +174,7 @@ static int open_roles(struct app *a, struct err *err)
     return r;
 }
 
-/* --- HTTP -------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 static void open_status(struct app *a)
 {

@@ -93,7 +93,7 @@ void distributor_close(struct distributor *d)
     free(d);
 }
 
-/* --- memory ----------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static int charge(struct job *j, uint64_t bytes, struct err *err)
 {
@@ -137,7 +137,7 @@ static uint64_t max_decoded_bytes(const struct distributor *d)
     return max;
 }
 
-/* --- the answer ------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static void finish(struct job *j, int status, struct str_view text)
 {
@@ -200,7 +200,7 @@ static void on_done(void *ctx, struct push_batch *batch, int result, const struc
         finish_judged(j);
 }
 
-/* --- the request ------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 static void count_received(const struct validation *v)
 {

@@ -202,7 +202,7 @@ static int64_t discarded(const char *reason)
     return strtoll(strchr(all.p + at, '}') + 1, NULL, 10);
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 static void test_what_is_stored_is_answered_with_204(void **state)
 {
@@ -290,7 +290,7 @@ static void test_tenants_come_from_the_header(void **state)
     assert_int_equal(f->answer, 204);
 }
 
-/* --- labels --- */
+/* ---- labels ---- */
 
 static void test_streams_are_refused_for_their_labels(void **state)
 {
@@ -386,7 +386,7 @@ static void test_blocked_tenants_get_the_configured_status(void **state)
     assert_answer(f, 204, "");
 }
 
-/* --- entries --- */
+/* ---- entries ---- */
 
 static void test_entries_are_refused_for_their_time(void **state)
 {
@@ -479,7 +479,7 @@ static void test_checks_come_in_their_order(void **state)
     assert_non_null(strstr(f->answer_text, "too many structured metadata"));
 }
 
-/* --- some of it --- */
+/* ---- some of it ---- */
 
 static void test_the_good_part_is_stored_and_the_rest_told_once_each(void **state)
 {
@@ -561,7 +561,7 @@ static void test_429_is_for_pushes_of_which_nothing_was_kept(void **state)
     assert_answer(f, 429, "stream limit");
 }
 
-/* --- rates and memory --- */
+/* ---- rates and memory ---- */
 
 static void push_bytes(struct fixture *f, size_t n)
 {
