@@ -213,7 +213,7 @@ static void fill_sections(struct app_conf *c, struct conf_section to[APP_CONF_SE
         {"", top_rows, N_ROWS(top_rows), &c->top},
         {"server", server_rows, N_ROWS(server_rows), &c->server},
         {"common", common_rows, N_ROWS(common_rows), &c->common},
-        {"distributor", distributor_rows, distributor_n_rows, &c->distributor},
+        {"distributor", distributor_conf_rows, distributor_conf_n_rows, &c->distributor},
         {"ingester", ingester_conf_rows, ingester_conf_n_rows, &c->ingester},
         {"querier", querier_conf_rows, querier_conf_n_rows, &c->querier},
         {"query_range", query_range_conf_rows, query_range_conf_n_rows, &c->querier},
@@ -239,6 +239,11 @@ void app_conf_free(struct app_conf *c)
         return;
     conf_free(c->table);
     free(c);
+}
+
+struct tenant_policy app_conf_tenants(const struct app_conf *c)
+{
+    return (struct tenant_policy){c->top.auth_enabled, sv_of(c->top.no_auth_tenant)};
 }
 
 static int check_target(const char *target, struct err *err)

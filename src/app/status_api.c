@@ -142,8 +142,7 @@ static void on_flush(void *ctx, struct http_request *req)
 /* The limits of the tenant that asks; NULL after an answer was given. */
 static const struct limits *limits_of_request(struct status_api *s, struct http_request *req)
 {
-    const struct tenant_policy policy = {s->conf->top.auth_enabled,
-                                         sv_of(s->conf->top.no_auth_tenant)};
+    const struct tenant_policy policy = app_conf_tenants(s->conf);
     struct str_view tenant;
     struct err err = ERR_INIT;
     if (tenant_one(&policy, http_header(req, "X-Scope-OrgID"), &tenant, &err) < 0) {

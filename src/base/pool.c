@@ -60,6 +60,7 @@ static bool is_long(enum pool_class c)
 /* Whether a task of that class may take the worker that asks. */
 static bool may_run_locked(struct pool *p, enum pool_class c)
 {
+    mutex_assert_held(&p->mu);
     if (p->rings[c].n == 0)
         return false;
     return !is_long(c) || p->n_threads == 1 || p->running_long + 1 < p->n_threads;
@@ -68,6 +69,7 @@ static bool may_run_locked(struct pool *p, enum pool_class c)
 /* The class to serve next, or POOL_N_CLASSES when there is nothing for this worker. */
 static enum pool_class pick_locked(struct pool *p)
 {
+    mutex_assert_held(&p->mu);
     enum pool_class first = POOL_N_CLASSES, last = POOL_N_CLASSES;
     for (int c = 0; c < POOL_N_CLASSES; c++) {
         if (!may_run_locked(p, (enum pool_class)c))
@@ -83,6 +85,7 @@ static enum pool_class pick_locked(struct pool *p)
 
 static bool all_done_locked(struct pool *p)
 {
+    mutex_assert_held(&p->mu);
     for (int c = 0; c < POOL_N_CLASSES; c++)
         if (p->rings[c].n > 0)
             return false;

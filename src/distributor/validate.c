@@ -74,7 +74,7 @@ static const char *time_text(int64_t ts_ns, char text[CLOCK_TEXT_BYTES])
     return text;
 }
 
-/* --- labels ----------------------------------------------------------------------------- */
+/* ---- labels ---- */
 
 static const char *check_label(struct subject *at, const struct label *l,
                                const struct label *before)
@@ -138,7 +138,7 @@ static const char *check_enforced(struct subject *at)
     return DISCARD_MISSING_ENFORCED_LABELS;
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 static const char *check_time(struct subject *at, int64_t ts_ns, int64_t oldest_ns,
                               int64_t newest_ns)
@@ -284,7 +284,7 @@ static void check_entries(struct subject *at, struct push_entry *v, size_t n)
     refuse(at, &refused, NULL, 0);
 }
 
-/* --- the request ------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 /* Also counts what came in, refused or not. */
 static uint64_t count_stream(struct validation *v, const struct push_stream *s)

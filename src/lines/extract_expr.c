@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The grammar of JSON paths and logfmt keys in extraction expressions.  Loki has a generated parser
+ * for it, whose names of tokens stand in the errors that users see: hence DOT, LSB and RSB. */
 #include "lines/extract_expr.h"
 
 #include <stdint.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Captures and literals alternate, so matching is a search for the next literal, from left to
+ * right, without going back: linear in the line. */
 #include "lines/pattern.h"
 
 #include "base/ascii.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Go's grammar of number literals, with Go's words for each way of getting one wrong; a wrong one
+ * is still read to its end. */
 #include "logql/lex_number.h"
 
 #include <stdio.h>

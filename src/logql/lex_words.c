@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Words of the language in one sorted table.  Those that are functions are names where no
+ * parenthesis follows, so that a label may be called `rate`. */
 #include "logql/lex_words.h"
 
 #include "base/ascii.h"

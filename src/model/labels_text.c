@@ -68,7 +68,7 @@ static void skip_blanks(struct labels_parser *p)
     }
 }
 
-/* --- strings ---------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 static int lex_raw_string(struct labels_parser *p)
 {
@@ -115,7 +115,7 @@ static int lex_quoted_string(struct labels_parser *p)
     }
 }
 
-/* --- tokens ----------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
 static int lex_unexpected(struct labels_parser *p)
 {
@@ -190,7 +190,7 @@ static int fail_unexpected(struct labels_parser *p, const char *expected)
     }
 }
 
-/* --- label set -------------------------------------------------------------------------- */
+/* ---- label set ---- */
 
 static int add_label(struct labels_parser *p, struct str_view name, struct str_view value)
 {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Literals of a template: numbers, characters and strings to values, with Go's escapes, base
+ * prefixes and underscores.  The lexer found where they end; whether they are well-formed shows
+ * here. */
 #include "template/const.h"
 
 #include "base/ascii.h"

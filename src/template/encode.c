@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Escapes and encodings of texts. */
+/* Functions that make a text safe to stand in HTML, a script or a URL, and base64: to and fro where
+ * both exist. */
 #include "base/ascii.h"
 #include "base/go_quote.h"
 #include "base/utf8.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds a function by its name in the tables of the other files, and what those files share:
+ * numbers out of values that are text, and texts bounded in length. */
 #include "template/func.h"
 #include "base/ascii.h"
 #include "base/values.h"

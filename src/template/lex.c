@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A template's text to tokens: plain text, and inside {{ }} words, literals and punctuation, with
+ * trim markers ({{- -}}) and comments gone.  What is wrong becomes the last token, not an error:
+ * the parser may have something to say about what stands before it, and Go would say that first. */
 #include "template/lex.h"
 
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What parse.c and pipe.c share: the place among the tokens, the words that are no names, which
+ * variables are declared, and Go's words for a token that does not belong there. */
 #include "template/parser.h"
 
 #include "base/go_quote.h"

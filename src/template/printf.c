@@ -8,7 +8,7 @@
 
 enum { MOST_NUMBER = 1000000 }; /* of a width, precision or index: Go takes no larger ones */
 
-/* --- any value under one verb --- */
+/* ---- any value under one verb ---- */
 
 static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v,
                       bool inside);
@@ -159,7 +159,7 @@ static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const stru
         put_bad_verb(out, sp, v);
 }
 
-/* --- the format --- */
+/* ---- the format ---- */
 
 struct printer {
     struct fmt_out out;

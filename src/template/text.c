@@ -9,7 +9,7 @@
 #include "regex/cache.h"
 #include "template/func.h"
 
-/* --- case: the C library's Unicode tables --- */
+/* ---- case: the C library's Unicode tables ---- */
 
 static locale_t utf8_locale;
 static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
@@ -68,7 +68,7 @@ static int fn_title(struct tcall *c, const struct tvalue *args, size_t n, struct
     return tfunc_text_result(c, &text, ret);
 }
 
-/* --- replacing, cutting, padding --- */
+/* ---- replacing, cutting, padding ---- */
 
 /* most < 0: all.  An empty `old` stands before every rune and at the end. */
 static int replace(struct tcall *c, struct str_view s, struct str_view old, struct str_view new,
@@ -237,7 +237,7 @@ static int fn_align_right(struct tcall *c, const struct tvalue *args, size_t n, 
     return align(c, args[0].i, args[1].s, false, ret);
 }
 
-/* --- tests --- */
+/* ---- tests ---- */
 
 static int fn_contains(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
@@ -257,7 +257,7 @@ static int fn_has_suffix(struct tcall *c, const struct tvalue *args, size_t n, s
     return 0;
 }
 
-/* --- regular expressions --- */
+/* ---- regular expressions ---- */
 
 static int fn_count(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {

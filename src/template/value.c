@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Values while a template runs: truth, type names, members of maps, and how Go prints each (%v). */
 #include "template/value.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "base/ascii.h"
 #include "wire/json_scan.h"
 
-/* --- names of levels -------------------------------------------------------------------- */
+/* ---- names of levels ---- */
 
 #define LEVEL_SM(len, text)                                                                        \
     {                                                                                              \
@@ -62,7 +62,7 @@ enum level level_of_severity_number(struct str_view text)
     return n >= 1 && n <= 24 ? by_four[(n - 1) / 4] : LEVEL_UNKNOWN;
 }
 
-/* --- names of fields -------------------------------------------------------------------- */
+/* ---- names of fields ---- */
 
 struct level_names {
     const struct str_view *exact;
@@ -126,7 +126,7 @@ static bool is_name_nocase(const struct level_names *set, struct str_view key)
     return false;
 }
 
-/* --- JSON lines ------------------------------------------------------------------------- */
+/* ---- JSON lines ---- */
 
 /* Depth first, in the order of the text.  1 found, 0 not in this object, < 0 not JSON. */
 static int json_field(const struct level_names *names, struct json_scan *in, unsigned depth,
@@ -167,7 +167,7 @@ static bool is_json_object(struct str_view line)
     return line.len >= 2 && line.p[0] == '{' && line.p[line.len - 1] == '}';
 }
 
-/* --- logfmt lines ----------------------------------------------------------------------- */
+/* ---- logfmt lines ---- */
 
 static bool is_blank(char c)
 {
@@ -244,7 +244,7 @@ static bool logfmt_field(const struct level_names *names, struct str_view line,
     return false;
 }
 
-/* --- the line --------------------------------------------------------------------------- */
+/* ---- the line ---- */
 
 bool level_line_field(const struct level_names *names, unsigned json_depth, struct str_view line,
                       struct str_view *ret)

@@ -77,7 +77,7 @@ struct push_entry *push_keep_entries(struct push_builder *b, size_t *ret_n)
     return kept;
 }
 
-/* --- labels of the stream --------------------------------------------------------------- */
+/* ---- labels of the stream ---- */
 
 static struct str_view discover_service_name(const struct push_policy *p, struct labels l)
 {
@@ -125,7 +125,7 @@ static int finish_labels(struct push_builder *b, struct push_stream *s, struct l
     return 0;
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 /* What a stream's labels say about the level of all its entries. */
 struct stream_level {

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the elements ("Jan", "02", "-07:00", ".000") in one of Go's layouts; the same for printing
+ * and for reading. */
 #include "template/gotime/layout.h"
 
 #include "base/ascii.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layout.h - the elements of Go's layouts; private to gotime_*.c.
+/* layout.h - the elements of Go's layouts; private to this folder.
  * The reference time is Mon Jan 2 15:04:05 -0700 MST 2006. */
 #pragma once
 #include "base/ascii.h"

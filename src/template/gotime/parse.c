@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A text by one of Go's layouts to a time, as leniently as Go reads: a fraction of a second may
+ * stand there unasked, and the name of a zone decides nothing.  Without an offset in the text that
+ * of the caller's zone holds. */
 #include <stdio.h>
 
 #include "base/ascii.h"

@@ -29,7 +29,7 @@ static uint64_t random_u64(void)
     return random_state;
 }
 
-/* --- views --- */
+/* ---- views ---- */
 
 static void test_views_compare_bytewise_and_shorter_first(void **state)
 {
@@ -109,7 +109,7 @@ static void test_whole_numbers_are_read_to_their_last_bit(void **state)
     assert_false(sv_to_i64(SV("-9223372036854775809"), &i));
 }
 
-/* --- UTF-8 --- */
+/* ---- characters and escapes ---- */
 
 static void test_classes_of_characters_are_those_of_ascii(void **state)
 {
@@ -175,6 +175,8 @@ static void test_json_escapes_join_their_halves(void **state)
     assert_int_equal(utf8_json_escape(SV("00g0"), &c), 0);
 }
 
+/* ---- UTF-8 ---- */
+
 static void test_every_code_point_survives_utf8(void **state)
 {
     for (uint32_t c = 0; c <= 0x10ffff; c++) {
@@ -227,7 +229,7 @@ static void test_code_points_are_taken_one_by_one_over_bytes_that_are_none(void 
     assert_int_equal(rest.len, 0);
 }
 
-/* --- numbers --- */
+/* ---- numbers ---- */
 
 static void assert_float_text(double v, const char *want)
 {
@@ -366,7 +368,7 @@ static void test_sample_times_have_three_decimals_at_most(void **state)
     }
 }
 
-/* --- times --- */
+/* ---- times ---- */
 
 static void test_times_survive_being_written(void **state)
 {
@@ -449,7 +451,7 @@ static void test_a_fake_clock_stands_until_it_is_moved(void **state)
     assert_true(clock_mono_ns() >= before);
 }
 
-/* --- names --- */
+/* ---- names ---- */
 
 static void test_uuids_are_random_and_read_back(void **state)
 {

@@ -35,7 +35,7 @@ static void test_headers_keep_their_order_and_ignore_case(void **state)
     assert_null(headers_get(&l, SV("Name-20")).p);
 }
 
-/* --- parameters --- */
+/* ---- parameters ---- */
 
 static void test_escapes_are_decoded_and_broken_ones_stay(void **state)
 {
@@ -87,7 +87,7 @@ static void test_there_is_a_most_of_parameters(void **state)
     assert_false(params_add(&q, &arena, buf_view(&form)));
 }
 
-/* --- routes --- */
+/* ---- routes ---- */
 
 static const struct http_route routes[] = {
     {.path = "/loki/api/v1/push", .methods = HTTP_POST},
@@ -179,7 +179,7 @@ static void test_metrics_name_routes_by_their_template(void **state)
     router_deinit(&s);
 }
 
-/* --- gzip --- */
+/* ---- gzip ---- */
 
 static void test_clients_say_whether_they_take_gzip(void **state)
 {
@@ -221,7 +221,7 @@ static void test_pieces_compress_to_one_stream(void **state)
     assert_true(sv_eq(buf_view(&back), buf_view(&plain)));
 }
 
-/* --- statuses --- */
+/* ---- statuses ---- */
 
 static void test_errors_have_their_status(void **state)
 {
