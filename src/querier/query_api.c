@@ -30,6 +30,7 @@ HISTOGRAM_BY(speed, "loki_logql_querystats_bytes_processed_per_seconds",
 struct query_state {
     struct query_params p;
     const struct logql_expr *expr;
+    struct asked_query asked; /* before limits moved anything */
     bool is_instant, is_legacy;
     bool is_outside; /* before max_query_lookback: nothing to read */
     bool is_drilldown;
@@ -73,10 +74,9 @@ static void read_encoding_flags(struct read_request *r, struct query_state *s)
     s->options.n_encoding_flags = n;
 }
 
-static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
+static struct asked_query asked_by(const struct query_state *s)
 {
-    struct query_state *s = r->state;
-    const struct asked_query asked = {
+    return (struct asked_query){
         .expr = s->expr,
         .text = s->p.query,
         .tags = s->tags,
@@ -85,7 +85,12 @@ static int meet_limits(struct read_request *r, const struct limits *l, struct er
         .max_entries = s->p.limit,
         .may_be_blocked = !s->is_legacy,
     };
-    int ret = query_limits_check(l, &asked, err);
+}
+
+static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
+{
+    struct query_state *s = r->state;
+    int ret = query_limits_check(l, &s->asked, err);
     s->is_outside |= !query_limits_clip(l, r->now_ns, &s->p.start_ns, s->p.end_ns);
     if (l->max_query_series > 0)
         s->max_series = stricter_limit(s->max_series, (uint64_t)l->max_query_series);
@@ -115,7 +120,10 @@ static int prepare(struct read_request *r, struct err *err)
     s->is_drilldown = source.p && sv_eq(source, SV("grafana-lokiexplore-app"));
     s->p.query = arena_copy(&r->arena, s->p.query.p ? s->p.query : SV_EMPTY);
     int ret = logql_parse(&r->arena, s->p.query, &s->expr, err);
-    return ret < 0 ? ret : read_each_limits(r, meet_limits, err);
+    if (ret < 0)
+        return ret;
+    s->asked = asked_by(s);
+    return read_each_limits(r, meet_limits, err);
 }
 
 static int prepare_range(struct read_request *r, struct err *err)
