@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* At start: the live segments of the catalog, then the log from where they end into a head, so that
- * everything is as it was before the crash. */
-#include <stdio.h>
+#include "ingester/recovery.h"
 
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "chunk/head.h"
-#include "ingester/state.h"
+#include "ingester/conf.h"
+#include "ingester/flusher.h"
+#include "ingester/heads.h"
+#include "ingester/ingester.h"
+#include "ingester/phase.h"
 #include "store/catalog.h"
 #include "store/index/index.h"
+#include "store/publish.h"
+#include "store/strays.h"
+#include "store/view.h"
 #include "wal/record.h"
+#include "wal/wal.h"
 #include "wire/push.h"
 
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");
@@ -17,13 +26,38 @@ GAUGE(replay_seconds, "loki_ingester_wal_replay_duration_seconds", "How long the
 COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
         "Places of the WAL that were synced once and do not check");
 
-/* --- segments ---------------------------------------------------------------------------- */
+enum { LOG_MOST = 10 };
+
+/* A policy that the log has shown so far. */
+struct logged_policy {
+    uint64_t id;
+    struct push_policy policy;
+};
+
+struct recovery {
+    struct recovery_deps deps;
+    struct uuid installation;
+    int64_t began_wall_ns;
+
+    struct live_segment **live; /* the segments of the catalog, one reference each */
+    size_t n_live;
+    struct strays strays; /* of the local store, listed before anything was written */
+
+    struct arena policies_arena;
+    struct logged_policy **policies; /* addresses last */
+    size_t n_policies, cap_policies;
+    struct arena scratch; /* of one record */
+    uint64_t n_batches, n_bad;
+    uint64_t kept_lsn; /* batches below it live in segments or were replayed */
+};
+
+/* ---- segments ---- */
 
 /* Tables are durable before the catalog names a segment, so none is missing but by another hand. */
-static int check_tables(struct ingester *in, const struct segment_info *info, struct err *err)
+static int check_tables(struct recovery *rec, const struct segment_info *info, struct err *err)
 {
     for (size_t i = 0; i < info->n_periods; i++)
-        if (!index_has_table(in->deps.index, info->periods[i]))
+        if (!index_has_table(rec->deps.publisher->deps.index, info->periods[i]))
             return err_set(err, ERR_CORRUPT,
                            "the index has no table '%lld-%lld', in which the rows of segment "
                            "'%.*s' must be: run `halogi rebuild-index` with the same flags",
@@ -32,49 +66,26 @@ static int check_tables(struct ingester *in, const struct segment_info *info, st
     return 0;
 }
 
-static int load_segments(struct ingester *in, struct err *err)
+static int load_segments(struct recovery *rec, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    struct publisher *p = rec->deps.publisher;
     struct segment_info *infos = NULL;
     size_t n = 0;
-    int r = catalog_load(in->deps.catalog, &arena, &infos, &n, err);
+    int r = catalog_load(p->deps.catalog, &arena, &infos, &n, err);
     for (size_t i = 0; i < n && r == 0; i++)
-        r = check_tables(in, &infos[i], err);
+        r = check_tables(rec, &infos[i], err);
     if (r < 0)
         return r;
-    in->startup = mem_alloc(n * sizeof(struct live_segment *));
-    for (; in->n_startup < n; in->n_startup++)
-        in->startup[in->n_startup] = publish_live(&in->publisher, &infos[in->n_startup]);
-    struct views_change change = {.add = in->startup, .n_add = n};
-    views_apply(in->deps.views, &change);
-    return strays_list(&in->strays, &in->deps.stores, PLACE_LOCAL, in->startup, n, INT64_MAX, err);
+    rec->live = mem_alloc((n + 1) * sizeof(struct live_segment *));
+    for (; rec->n_live < n; rec->n_live++)
+        rec->live[rec->n_live] = publish_live(p, &infos[rec->n_live]);
+    struct views_change change = {.add = rec->live, .n_add = n};
+    views_apply(p->deps.views, &change);
+    return strays_list(&rec->strays, &p->deps.stores, PLACE_LOCAL, rec->live, n, INT64_MAX, err);
 }
 
-void recover_end(struct ingester *in)
-{
-    for (size_t i = 0; i < in->n_startup; i++)
-        live_segment_unref(in->startup[i]);
-    free(in->startup);
-    in->startup = NULL;
-    in->n_startup = 0;
-    strays_deinit(&in->strays);
-}
-
-/* --- the log ----------------------------------------------------------------------------- */
-
-struct policy {
-    uint64_t id;
-    struct push_policy policy;
-};
-
-struct recovery {
-    struct ingester *in;
-    struct arena policies_arena;
-    struct policy **policies; /* addresses last */
-    size_t n_policies, cap_policies;
-    struct arena scratch; /* of one record */
-    uint64_t n_batches, n_bad;
-};
+/* ---- the log ---- */
 
 static const struct push_policy *find_policy(void *ctx, uint64_t id)
 {
@@ -95,50 +106,42 @@ static int add_policy(struct recovery *rec, struct str_view body, struct err *er
         return 0;
     if (id != wal_policy_id(encoded))
         return err_set(err, ERR_CORRUPT, "WAL record: a policy under a wrong number");
-    struct policy *p = ARENA_NEW(&rec->policies_arena, struct policy);
+    struct logged_policy *p = ARENA_NEW(&rec->policies_arena, struct logged_policy);
     p->id = id;
     int r = push_policy_decode(arena_copy(&rec->policies_arena, encoded), &rec->policies_arena,
                                &p->policy, err);
     if (r < 0)
         return r;
-    rec->policies =
-        mem_grow(rec->policies, &rec->cap_policies, rec->n_policies + 1, sizeof(struct policy *));
+    rec->policies = mem_grow(rec->policies, &rec->cap_policies, rec->n_policies + 1,
+                             sizeof(struct logged_policy *));
     rec->policies[rec->n_policies++] = p;
     return 0;
 }
 
 /* A log larger than a head is replayed as it was written: with spills in between. */
-static int wait_for_room(struct ingester *in, uint64_t lsn, struct err *err)
+static int replay_batch(struct recovery *rec, const struct wal_record *record, struct err *err)
 {
-    MUTEX_GUARD(&in->mu);
-    while (ingest_head_is_full_locked(in) && !ingest_swap_locked(in, lsn)) {
-        if (in->state == INGESTER_STOPPING)
-            return err_set(err, ERR_CANCELLED, "stopped");
-        cond_wait(&in->changed, &in->mu);
-    }
+    struct heads *h = rec->deps.heads;
+    struct push_batch batch;
+    int r = heads_wait_room(h, record->lsn, &rec->deps.phase->stopping, err);
+    if (r < 0)
+        return r;
+    arena_clear(&rec->scratch);
+    r = wal_batch_decode(record, find_policy, rec, &rec->scratch, &batch, err);
+    if (r < 0)
+        return r;
+    MUTEX_GUARD(&h->mu);
+    heads_append_locked(h, &batch, clock_mono_ns());
+    rec->n_batches++;
     return 0;
 }
 
 static int replay_record(void *ctx, const struct wal_record *record, struct err *err)
 {
     struct recovery *rec = ctx;
-    struct ingester *in = rec->in;
-    in->replayed_bytes += record->body.len;
-    struct push_batch batch;
-    int r;
-    if (record->type == WAL_RECORD_POLICY) {
-        r = add_policy(rec, record->body, err);
-    } else {
-        r = wait_for_room(in, record->lsn, err);
-        arena_clear(&rec->scratch);
-        if (r == 0)
-            r = wal_batch_decode(record, find_policy, rec, &rec->scratch, &batch, err);
-        if (r == 0) {
-            MUTEX_GUARD(&in->mu);
-            ingest_append_locked(in, &batch, clock_mono_ns());
-            rec->n_batches++;
-        }
-    }
+    atomic_fetch_add(&rec->deps.phase->replayed_bytes, record->body.len);
+    int r = record->type == WAL_RECORD_POLICY ? add_policy(rec, record->body, err)
+                                              : replay_batch(rec, record, err);
     if (r != ERR_CORRUPT)
         return r;
     /* Its checksum held, so it is not the disk.  The rest is still worth having. */
@@ -148,85 +151,148 @@ static int replay_record(void *ctx, const struct wal_record *record, struct err 
     return 0;
 }
 
-static enum wal_sync sync_mode(const struct ingester_conf *c)
+static int open_log(struct recovery *rec, const struct wal_replayed *replayed, struct err *err)
 {
-    if (!c->wal_enabled) {
-        LOG_WARN("ingester.wal.enabled: false is taken as ingester.wal.sync: none");
-        return WAL_SYNC_NONE;
-    }
-    if (strcmp(c->wal_sync, "interval") == 0)
-        return WAL_SYNC_INTERVAL;
-    return strcmp(c->wal_sync, "none") == 0 ? WAL_SYNC_NONE : WAL_SYNC_FDATASYNC;
-}
-
-static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bool nothing_kept,
-                    struct err *err)
-{
-    struct wal_options options = {.folder = in->wal_folder.p,
-                                  .installation = in->installation,
-                                  .sync = sync_mode(&in->conf),
-                                  .sync_interval_ns = in->conf.wal_sync_interval_ns,
-                                  .file_bytes = in->conf.wal_file_bytes};
+    const struct ingester_conf *c = rec->deps.conf;
+    struct wal_options options = {.folder = rec->deps.wal_folder,
+                                  .installation = rec->installation,
+                                  .sync = ingester_conf_sync(c),
+                                  .sync_interval_ns = c->wal_sync_interval_ns,
+                                  .file_bytes = c->wal_file_bytes};
     struct wal *wal = NULL;
+    if (!c->wal_enabled)
+        LOG_WARN("ingester.wal.enabled: false is taken as ingester.wal.sync: none");
     int r = wal_open(&wal, &options, replayed, err);
     if (r < 0)
         return r;
-    uint64_t covered = catalog_covered_lsn(in->deps.catalog);
-    wal_covered(wal, nothing_kept ? wal_lsn(replayed->next_epoch, 0) : covered);
-    MUTEX_GUARD(&in->mu);
-    in->wal = wal;
-    if (in->spilling.g) /* the replay filled more than one, and it is not in a segment yet */
-        head_publish(in->spilling.g->head, head_end(in->spilling.g->head));
-    head_publish(in->active.g->head, head_end(in->active.g->head));
+    bool nothing_kept = rec->n_batches + rec->n_bad == 0;
+    wal_covered(wal, nothing_kept ? wal_lsn(replayed->next_epoch, 0)
+                                  : catalog_covered_lsn(rec->deps.publisher->deps.catalog));
+    heads_take_log(rec->deps.heads, wal);
     return 0;
 }
 
-static int replay_log(struct ingester *in, struct err *err)
+static int replay_log(struct recovery *rec, struct err *err)
 {
-    uint64_t from_lsn = catalog_covered_lsn(in->deps.catalog);
-    struct recovery rec = {.in = in};
+    uint64_t from_lsn = catalog_covered_lsn(rec->deps.publisher->deps.catalog);
     struct wal_replayed replayed;
-    int r = wal_replay(in->wal_folder.p, in->installation, from_lsn, replay_record, &rec, &replayed,
-                       err);
-    arena_deinit(&rec.policies_arena);
-    arena_deinit(&rec.scratch);
-    free(rec.policies);
+    int r = wal_replay(rec->deps.wal_folder, rec->installation, from_lsn, replay_record, rec,
+                       &replayed, err);
     if (r == 0) {
-        bool clean = replayed.n_corrupt + rec.n_bad == 0;
-        in->kept_lsn = clean && replayed.end_lsn > from_lsn ? replayed.end_lsn : from_lsn;
-        r = open_wal(in, &replayed, rec.n_batches + rec.n_bad == 0, err);
+        bool clean = replayed.n_corrupt + rec->n_bad == 0;
+        rec->kept_lsn = clean && replayed.end_lsn > from_lsn ? replayed.end_lsn : from_lsn;
+        r = open_log(rec, &replayed, err);
     }
     if (r < 0)
         return err_context(err, r, "WAL replay");
-    metric_add(&corruptions_total, (int64_t)(replayed.n_corrupt + rec.n_bad));
-    LOG_INFO("WAL replayed", log_uint("batches", rec.n_batches),
+    metric_add(&corruptions_total, (int64_t)(replayed.n_corrupt + rec->n_bad));
+    LOG_INFO("WAL replayed", log_uint("batches", rec->n_batches),
              log_uint("bytes", replayed.n_bytes),
-             log_uint("corrupt", replayed.n_corrupt + rec.n_bad),
+             log_uint("corrupt", replayed.n_corrupt + rec->n_bad),
              log_uint("torn_bytes", replayed.torn_bytes));
     return 0;
 }
 
-void recover_thread_run(void *ctx)
+/* ---- what the last run left ---- */
+
+/* A stray goes only when nothing can be lost with it: this installation wrote it, all its batches
+ * are covered by the catalog or were replayed, and every segment that the catalog names is there,
+ * so that the catalog is not an old copy. */
+static void remove_strays(struct recovery *rec)
 {
-    struct ingester *in = ctx;
+    struct publisher *p = rec->deps.publisher;
+    struct leftovers gone = LEFTOVERS_INIT;
     struct err err = ERR_INIT;
+    size_t n_left = 0;
+    for (size_t i = 0; i < rec->strays.n; i++) {
+        const struct stray *s = &rec->strays.v[i];
+        struct uuid uuid;
+        if (stray_judge(s, &p->deps.stores, rec->installation, rec->kept_lsn, &uuid) ==
+            STRAY_KEPT_ELSEWHERE)
+            leftovers_add(&gone, uuid, s->place, s->key);
+        else if (n_left++ < LOG_MOST)
+            LOG_WARN("a segment that the catalog does not know, and that is not clearly a "
+                     "left-over of ours: left alone",
+                     log_sv("key", s->key));
+    }
+    if (gone.n)
+        LOG_INFO("left-over segments removed", log_uint("segments", gone.n));
+    if (leftovers_remove(&gone, p->deps.index, &p->deps.stores, &err) < 0)
+        LOG_WARN("left-over segments were not removed", log_str("err", err.text));
+}
+
+/* Before the first object is written. */
+static void tidy_up(struct recovery *rec)
+{
+    struct strays *s = &rec->strays;
+    struct err err = ERR_INIT;
+    int r = strays_list(s, &rec->deps.publisher->deps.stores, PLACE_OBJECT, rec->live, rec->n_live,
+                        rec->began_wall_ns, &err);
+    for (size_t i = 0; i < s->n_missing && i < LOG_MOST; i++)
+        LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless its "
+                  "file comes back",
+                  log_sv("key", s->missing[i].key));
+    if (r < 0)
+        LOG_WARN("the object store cannot be listed", log_str("err", err.text));
+    else if (s->n_missing)
+        LOG_ERROR("left-over segments are not removed, since others are missing",
+                  log_uint("missing", s->n_missing));
+    else
+        remove_strays(rec);
+}
+
+/* ---- the thread ---- */
+
+static void recovery_free(struct recovery *rec)
+{
+    for (size_t i = 0; i < rec->n_live; i++)
+        live_segment_unref(rec->live[i]);
+    free(rec->live);
+    strays_deinit(&rec->strays);
+    arena_deinit(&rec->policies_arena);
+    arena_deinit(&rec->scratch);
+    free(rec->policies);
+    free(rec);
+}
+
+static int recover(struct recovery *rec, struct err *err)
+{
     int64_t began_ns = clock_mono_ns();
     metric_set(&replay_active, 1);
-    int r = load_segments(in, &err);
+    int r = load_segments(rec, err);
     if (r == 0)
-        r = replay_log(in, &err);
+        r = replay_log(rec, err);
     metric_set(&replay_active, 0);
     metric_set(&replay_seconds, (clock_mono_ns() - began_ns) / NS_PER_S);
-    mutex_lock(&in->mu);
-    if (in->state == INGESTER_STOPPING) {
-        LOG_INFO("recovery ends early: the server is stopping");
-    } else if (r < 0) {
-        in->state_err = err;
-        in->state = INGESTER_FAILED;
+    return r;
+}
+
+static void recovery_run(void *ctx)
+{
+    struct recovery *rec = ctx;
+    struct flusher *flusher = rec->deps.flusher;
+    struct err err = ERR_INIT;
+    int r = recover(rec, &err);
+    enum ingester_phase phase = phase_recovered(rec->deps.phase, r, &err);
+    if (phase == PHASE_READY)
+        tidy_up(rec);
+    else if (phase == PHASE_FAILED)
         LOG_ERROR("recovery failed", log_str("err", err.text));
-    } else {
-        in->state = INGESTER_READY;
-    }
-    cond_broadcast(&in->changed);
-    mutex_unlock(&in->mu);
+    else
+        LOG_INFO("recovery ends early: the server is stopping");
+    recovery_free(rec); /* a merge must find nobody else holding its sources */
+    if (phase == PHASE_READY)
+        flusher_begin(flusher);
+}
+
+int recovery_start(struct thread *ret, const struct recovery_deps *deps, struct err *err)
+{
+    struct recovery *rec = mem_zalloc(1, sizeof *rec);
+    rec->deps = *deps;
+    rec->installation = catalog_installation(deps->publisher->deps.catalog).uuid;
+    rec->began_wall_ns = clock_wall_ns();
+    int r = thread_start(ret, "recover", recovery_run, rec, err);
+    if (r < 0)
+        recovery_free(rec);
+    return r;
 }

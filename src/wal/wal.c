@@ -96,7 +96,7 @@ static void policy_note_locked(struct wal *w, uint64_t id, uint64_t lsn)
 
 int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, struct err *err)
 {
-    uint64_t bytes = group_record_bytes(e->head.len + e->body.len);
+    uint64_t bytes = group_record_bytes(e->prefix.len + e->body.len);
     uint64_t policy_bytes = e->policy.p ? group_record_bytes(8 + e->policy.len) : 0;
     assert(bytes + policy_bytes <= WAL_MAX_GROUP_BYTES);
     MUTEX_GUARD(&w->mu);
@@ -112,7 +112,7 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
         uint64_t at = group_add_record(g, WAL_RECORD_POLICY, buf_view(&both), SV_EMPTY);
         policy_note_locked(w, e->policy_id, at);
     }
-    uint64_t lsn = group_add_record(g, e->type, e->head, e->body);
+    uint64_t lsn = group_add_record(g, e->type, e->prefix, e->body);
     group_add_waiter(g, e->waiter);
     if (ret_lsn)
         *ret_lsn = lsn;
