@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the ingester refuses of a push, with the texts that clients know. */
-#include <stdio.h>
-#include <time.h>
+/* The texts are those that clients know. */
+#include "ingester/checks.h"
 
+#include "base/clock.h"
 #include "chunk/head.h"
-#include "ingester/state.h"
+#include "ingester/heads.h"
+#include "ingester/ingester.h"
+#include "ingester/streams/streams.h"
 #include "model/limits.h"
+#include "store/view.h"
 
 enum refusal { ACCEPTED, TOO_FAR_BEHIND, RATE_LIMITED };
 
@@ -53,7 +56,7 @@ static void refuse_stream(struct push_batch *batch, struct push_stream *stream)
 }
 
 /* What was refused of one stream, for the text and the status. */
-struct refused {
+struct refusals {
     struct buf reasons;
     uint64_t n, n_shown, max_shown;
     bool rate_limited_last;
@@ -79,7 +82,7 @@ static void put_reason(struct buf *out, const struct push_batch *batch,
     buf_put(out, SV(", split the stream by more labels or raise per_stream_rate_limit"));
 }
 
-static void note_refused(struct refused *r, const struct push_batch *batch,
+static void note_refused(struct refusals *r, const struct push_batch *batch,
                          const struct push_stream *stream, const struct entry *e, enum refusal why,
                          int64_t cutoff_ns)
 {
@@ -95,7 +98,7 @@ static void note_refused(struct refused *r, const struct push_batch *batch,
     buf_put(&r->reasons, SV("',\n"));
 }
 
-static void finish_refused(struct refused *r, struct push_batch *batch, struct push_stream *stream)
+static void finish_refused(struct refusals *r, struct push_batch *batch, struct push_stream *stream)
 {
     if (r->n) {
         buf_printf(&r->reasons, "user '%.*s', total ignored: %llu out of %zu for stream: ",
@@ -117,12 +120,12 @@ static uint64_t accepted_line_bytes(const struct push_stream *stream)
 }
 
 /* The newest entry of the stream in the active generation; false when it has none there. */
-static bool newest_entry(const struct ingester *in, uint32_t idx, struct entry *ret)
+static bool newest_entry_locked(const struct heads *h, uint32_t idx, struct entry *ret)
 {
-    const struct head *h = in->active.g->head;
+    struct head_mark m = heads_mark_locked(h);
     struct head_iter it;
     uint64_t position;
-    head_iter_init(&it, h, idx, head_end(h));
+    head_iter_init(&it, m.head, idx, m.end);
     return head_iter_next(&it, ret, &position);
 }
 
@@ -131,61 +134,89 @@ static bool same_entry(const struct entry *a, const struct entry *b)
     return a->ts_ns == b->ts_ns && sv_eq(a->line, b->line) && sv_eq(a->sm, b->sm);
 }
 
-static void check_entries(struct ingester *in, struct push_batch *batch, struct push_stream *stream,
-                          uint32_t idx, int64_t now_mono_ns)
+/* As far as one stream's entries are judged. */
+struct judgement {
+    struct heads *h;
+    struct stream *st;
+    struct push_batch *batch;
+    struct push_stream *stream;
+    int64_t window_ns, max_ts_ns; /* how far behind the newest one an entry may be, and that one */
+    struct entry newest;
+    bool has_newest;
+    bool all_allowed; /* the common case asks the bucket once */
+    int64_t now_mono_ns;
+};
+
+static enum refusal judge_entry(const struct judgement *j, const struct entry *e)
 {
-    const struct limits *l = batch->limits;
-    struct stream *st = streams_get(in->streams, idx);
-    struct refused refused = {.max_shown = in->conf.max_returned_stream_errors};
-    int64_t max_ts_ns = st->max_ts_ns, window_ns = in->conf.max_chunk_age_ns / 2;
-    struct entry newest = {0};
-    bool has_newest = newest_entry(in, idx, &newest);
-    /* The common case asks the bucket once. */
-    uint64_t rate = l->per_stream_rate_limit_bytes, burst = l->per_stream_rate_limit_burst_bytes;
-    bool all_allowed =
-        stream_rate_allows(in->streams, st, accepted_line_bytes(stream), rate, burst, now_mono_ns);
-    for (size_t i = 0; i < stream->n_entries; i++) {
-        struct push_entry *e = &stream->entries[i];
+    const struct limits *l = j->batch->limits;
+    if (!j->all_allowed &&
+        !stream_rate_allows(j->h->streams, j->st, e->line.len, l->per_stream_rate_limit_bytes,
+                            l->per_stream_rate_limit_burst_bytes, j->now_mono_ns))
+        return RATE_LIMITED;
+    bool behind = j->max_ts_ns != INT64_MIN && j->max_ts_ns > INT64_MIN + j->window_ns &&
+                  e->ts_ns < j->max_ts_ns - j->window_ns;
+    return behind ? TOO_FAR_BEHIND : ACCEPTED;
+}
+
+static void judge_entries(struct judgement *j, struct refusals *refused)
+{
+    for (size_t i = 0; i < j->stream->n_entries; i++) {
+        struct push_entry *e = &j->stream->entries[i];
         if (e->rejected)
             continue;
-        bool behind = max_ts_ns != INT64_MIN && max_ts_ns > INT64_MIN + window_ns &&
-                      e->e.ts_ns < max_ts_ns - window_ns;
-        if (has_newest && same_entry(&newest, &e->e)) {
+        if (j->has_newest && same_entry(&j->newest, &e->e)) {
             e->rejected = true; /* it is stored already */
             continue;
         }
-        enum refusal why = ACCEPTED;
-        if (!all_allowed &&
-            !stream_rate_allows(in->streams, st, e->e.line.len, rate, burst, now_mono_ns))
-            why = RATE_LIMITED;
-        else if (behind)
-            why = TOO_FAR_BEHIND;
+        enum refusal why = judge_entry(j, &e->e);
         if (why != ACCEPTED) {
             e->rejected = true;
-            note_refused(&refused, batch, stream, &e->e, why, max_ts_ns - window_ns);
+            note_refused(refused, j->batch, j->stream, &e->e, why, j->max_ts_ns - j->window_ns);
             continue;
         }
-        newest = e->e;
-        has_newest = true;
-        if (e->e.ts_ns > max_ts_ns)
-            max_ts_ns = e->e.ts_ns;
+        j->newest = e->e;
+        j->has_newest = true;
+        if (e->e.ts_ns > j->max_ts_ns)
+            j->max_ts_ns = e->e.ts_ns;
     }
+}
+
+static void check_entries_locked(struct heads *h, const struct ingester_conf *conf,
+                                 struct push_batch *batch, struct push_stream *stream, uint32_t idx,
+                                 int64_t now_mono_ns)
+{
+    const struct limits *l = batch->limits;
+    struct refusals refused = {.max_shown = conf->max_returned_stream_errors};
+    struct judgement j = {.h = h,
+                          .st = streams_get(h->streams, idx),
+                          .batch = batch,
+                          .stream = stream,
+                          .window_ns = conf->max_chunk_age_ns / 2,
+                          .now_mono_ns = now_mono_ns};
+    j.max_ts_ns = j.st->max_ts_ns;
+    j.has_newest = newest_entry_locked(h, idx, &j.newest);
+    j.all_allowed = stream_rate_allows(h->streams, j.st, accepted_line_bytes(stream),
+                                       l->per_stream_rate_limit_bytes,
+                                       l->per_stream_rate_limit_burst_bytes, now_mono_ns);
+    judge_entries(&j, &refused);
     finish_refused(&refused, batch, stream);
 }
 
-uint32_t check_stream_locked(struct ingester *in, struct push_batch *batch,
-                             struct push_stream *stream, int64_t now_mono_ns)
+uint32_t check_stream_locked(struct heads *h, const struct ingester_conf *conf,
+                             struct push_batch *batch, struct push_stream *stream,
+                             int64_t now_mono_ns)
 {
-    mutex_assert_held(&in->mu);
-    struct stream_tenant *t = streams_find_tenant(in->streams, batch->tenant);
-    uint32_t idx = t ? streams_find(in->streams, t, stream->labels, stream->hash) : UINT32_MAX;
+    mutex_assert_held(&h->mu);
+    struct stream_tenant *t = streams_find_tenant(h->streams, batch->tenant);
+    uint32_t idx = t ? streams_find(h->streams, t, stream->labels, stream->hash) : UINT32_MAX;
     if (idx == UINT32_MAX) {
         if ((t ? t->n_streams : 0) >= stream_limit(batch->limits)) {
             refuse_stream(batch, stream);
             return UINT32_MAX;
         }
-        idx = streams_add(in->streams, batch->tenant, stream->labels, stream->hash);
+        idx = streams_add(h->streams, batch->tenant, stream->labels, stream->hash);
     }
-    check_entries(in, batch, stream, idx, now_mono_ns);
+    check_entries_locked(h, conf, batch, stream, idx, now_mono_ns);
     return idx;
 }

@@ -1,23 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A push is accepted under one mutex: judged, appended to the log's open group and to the head.
- * The answer comes from the commit thread, so nobody waits for a disk while holding it. */
-#include <assert.h>
+/* A push must be on the disk before it is answered, in the order in which queries and a replay see
+ * it, and thousands of small ones come a second.  One sync for each would be the bound; so nobody
+ * who holds the writers' lock waits for a disk:
+ *     under heads->mu    judged, appended to the active generation and to the log's open group,
+ *                        whose place in the file is known although nothing is written yet
+ *     commit thread      writes and syncs the group of everybody who came meanwhile, then runs
+ *                        their waiters in that order: on_durable() shows the entries and answers
+ * What holds because of it:
+ *   - Log and head have the same order, since one lock covers both.  A replay judges nothing again
+ *     (the log keeps the verdicts) and comes to the same head.
+ *   - The head has entries that are not durable yet.  They are not seen, because they stand above
+ *     the mark that queries stop at, and the mark only moves from on_durable().
+ *   - A push of which nothing is left (all of it repeats of what is there) writes nothing and still
+ *     waits for what was appended before it: the first copy may not be durable yet.
+ *   - A generation is frozen between two batches, at the log's next LSN: the segment that comes of
+ *     it covers whole batches.
+ * Where both generations are full a push waits, in order and up to a bound of bytes; whoever frees
+ * one calls ingest_resume().  A push that waits holds no memory but its request's, which the
+ * distributor counts.
+ * After a failed write or sync the log takes nothing, and pushes get 503, until the spiller has
+ * written both generations to segments and begins a new file.  The entries of the failed group
+ * stay in the head: their clients were told nothing of them, and they may appear. */
+#include "ingester/ingest.h"
 
-#include "base/log.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/ledger.h"
 #include "base/metrics.h"
-#include "chunk/head.h"
-#include "ingester/state.h"
+#include "ingester/checks.h"
+#include "ingester/heads.h"
+#include "ingester/ingester.h"
+#include "ingester/phase.h"
 #include "wal/record.h"
+#include "wal/wal.h"
 
-COUNTER(appended_total, "halogi_ingester_appended_entries_total", "Entries taken into the head");
-COUNTER(repeated_total, "halogi_ingester_refused_pushes_total",
+COUNTER(refused_total, "halogi_ingester_refused_pushes_total",
         "Pushes answered with 503: memory, disk, or both generations full");
 
-enum {
-    ENTRY_OVERHEAD_BYTES = 48,
-    STREAM_OVERHEAD_BYTES = 256,
-    WORTH_SPILLING_BYTES = 4 << 20,
+enum { ENTRY_OVERHEAD_BYTES = 48, STREAM_OVERHEAD_BYTES = 256 };
+
+/* A push between its call and its answer; lives in the batch's arena. */
+struct pending_push {
+    struct ingest *in;
+    struct push_batch *batch;
+    push_done_fn *done;
+    void *ctx;
+    uint64_t bytes;            /* what it will take of a head, estimated */
+    struct head_mark mark;     /* behind its entries; head NULL: none was taken */
+    struct pending_push *next; /* of those that wait for room */
 };
+
+/* ---- answers ---- */
 
 static void answer(struct pending_push *p, int result, const struct err *err)
 {
@@ -28,22 +61,222 @@ static void on_durable(void *ctx, int result, const struct err *err)
 {
     struct pending_push *p = ctx;
     if (result >= 0) {
-        if (p->head)
-            head_publish(p->head, p->end); /* what is durable may be seen, and then it is told */
+        if (p->mark.head)
+            heads_show(p->mark);
         answer(p, 0, err);
         return;
     }
     struct err why = ERR_INIT;
     err_set(&why, ERR_UNAVAILABLE, "%s", err->text);
-    cond_broadcast(&p->in->changed); /* the log is broken: the head must get into a segment */
+    heads_hurry(p->in->heads); /* the log is broken: what is in them must get into a segment */
     answer(p, ERR_UNAVAILABLE, &why);
 }
 
-static void refuse(struct pending_push *p, struct err *err, int code)
+static void refuse(struct pending_push *p, const struct err *err)
 {
-    metric_add(&repeated_total, 1);
-    answer(p, code, err);
+    metric_add(&refused_total, 1);
+    answer(p, err->code, err);
 }
+
+/* ---- accepting ---- */
+
+/* Marks refusals and appends; true when the log must have the batch. */
+static bool judge_and_append_locked(struct ingest *in, struct push_batch *batch)
+{
+    int64_t now_mono_ns = clock_mono_ns();
+    bool any = false;
+    mutex_assert_held(&in->heads->mu);
+    for (size_t s = 0; s < batch->n_streams; s++) {
+        struct push_stream *stream = &batch->streams[s];
+        if (!push_stream_has_accepted(stream))
+            continue;
+        uint32_t idx = check_stream_locked(in->heads, in->conf, batch, stream, now_mono_ns);
+        if (idx == UINT32_MAX || !push_stream_has_accepted(stream))
+            continue;
+        heads_append_stream_locked(in->heads, stream, idx, now_mono_ns);
+        any = true;
+    }
+    heads_charge_locked(in->heads);
+    return any;
+}
+
+static int log_body_locked(struct ingest *in, struct pending_push *p, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf prefix = BUF_INIT;
+    mutex_assert_held(&in->heads->mu);
+    wal_body_put_prefix(&prefix, p->batch);
+    struct wal_entry e = {.type = WAL_RECORD_BODY,
+                          .prefix = buf_view(&prefix),
+                          .body = p->batch->body.bytes,
+                          .policy_id = wal_policy_id(p->batch->body.policy),
+                          .policy = p->batch->body.policy,
+                          .waiter = {on_durable, p}};
+    return wal_append(in->heads->wal, &e, NULL, err);
+}
+
+/* Several records where it is large; only the last one answers. */
+static int log_canonical_locked(struct ingest *in, struct pending_push *p, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf record = BUF_INIT, next = BUF_INIT;
+    struct wal_cursor at = {0};
+    bool more = wal_canonical_put(&record, p->batch, &at);
+    int r = 0;
+    mutex_assert_held(&in->heads->mu);
+    while (more && r == 0) {
+        buf_clear(&next);
+        more = wal_canonical_put(&next, p->batch, &at);
+        struct wal_entry e = {.type = WAL_RECORD_CANONICAL, .prefix = buf_view(&record)};
+        if (!more)
+            e.waiter = (struct wal_waiter){on_durable, p};
+        r = wal_append(in->heads->wal, &e, NULL, err);
+        struct buf swap = record;
+        record = next;
+        next = swap;
+    }
+    return r;
+}
+
+enum entry_state {
+    ENTRY_REFUSED, /* err says why */
+    ENTRY_WAITS,   /* for room */
+    ENTRY_LOGGED,  /* the commit thread answers */
+    ENTRY_EMPTY,   /* nothing of it is new */
+};
+
+/* There is room. */
+static enum entry_state accept_locked(struct ingest *in, struct pending_push *p, struct err *err)
+{
+    struct heads *h = in->heads;
+    mutex_assert_held(&h->mu);
+    int r = wal_is_broken(h->wal, err) ? -1 : 0;
+    bool any = r == 0 && judge_and_append_locked(in, p->batch);
+    if (any) {
+        p->mark = heads_mark_locked(h);
+        r = wal_keeps_body(p->batch) ? log_body_locked(in, p, err)
+                                     : log_canonical_locked(in, p, err);
+    }
+    heads_make_room_locked(h); /* for the next one: the spill begins now, not then */
+    if (r < 0)
+        err->code = ERR_UNAVAILABLE;
+    return r < 0 ? ENTRY_REFUSED : any ? ENTRY_LOGGED : ENTRY_EMPTY;
+}
+
+/* What remains to be done without the lock.  Where it waits or is logged, p may be gone. */
+static void finish(struct ingest *in, struct pending_push *p, enum entry_state state,
+                   const struct err *err)
+{
+    if (state == ENTRY_EMPTY)
+        wal_join(in->heads->wal, (struct wal_waiter){on_durable, p});
+    else if (state == ENTRY_REFUSED)
+        refuse(p, err);
+}
+
+/* ---- waiting for room ---- */
+
+static int check_disk_locked(const struct ingest *in, struct err *err)
+{
+    mutex_assert_held(&in->heads->mu);
+    if (!in->disk_full)
+        return 0;
+    return err_set(err, ERR_DISK_FULL,
+                   "the disk of '%s' is used over the watermark "
+                   "(ingester.wal.disk_full_threshold: %g)",
+                   in->data_dir, in->conf->disk_full_threshold);
+}
+
+static enum entry_state wait_locked(struct ingest *in, struct pending_push *p, struct err *err)
+{
+    mutex_assert_held(&in->heads->mu);
+    if (in->heads->spill_err.code) {
+        err_set(err, ERR_UNAVAILABLE, "the head is full and cannot be written: %s",
+                in->heads->spill_err.text);
+        return ENTRY_REFUSED;
+    }
+    if (in->waiting_bytes + p->bytes > in->conf->push_wait_max_bytes) {
+        err_set(err, ERR_UNAVAILABLE,
+                "pushes come faster than segments are written: %llu bytes wait already "
+                "(ingester.push_wait_max_bytes)",
+                (unsigned long long)in->waiting_bytes);
+        return ENTRY_REFUSED;
+    }
+    in->waiting_bytes += p->bytes;
+    if (in->last_waiting)
+        in->last_waiting->next = p;
+    else
+        in->first_waiting = p;
+    in->last_waiting = p;
+    return ENTRY_WAITS;
+}
+
+static enum entry_state enter(struct ingest *in, struct pending_push *p, struct err *err)
+{
+    if (phase_check_push(in->phase, err) < 0)
+        return ENTRY_REFUSED;
+    MUTEX_GUARD(&in->heads->mu);
+    if (check_disk_locked(in, err) < 0)
+        return ENTRY_REFUSED;
+    if (in->first_waiting || !heads_make_room_locked(in->heads))
+        return wait_locked(in, p, err);
+    return accept_locked(in, p, err);
+}
+
+static struct pending_push *take_waiting_locked(struct ingest *in)
+{
+    struct pending_push *p = in->first_waiting;
+    mutex_assert_held(&in->heads->mu);
+    if (!p || !heads_make_room_locked(in->heads))
+        return NULL;
+    in->first_waiting = p->next;
+    if (!p->next)
+        in->last_waiting = NULL;
+    in->waiting_bytes -= p->bytes;
+    return p;
+}
+
+void ingest_resume(struct ingest *in)
+{
+    for (;;) {
+        struct err err = ERR_INIT;
+        enum entry_state state = ENTRY_WAITS;
+        mutex_lock(&in->heads->mu);
+        struct pending_push *p = take_waiting_locked(in);
+        if (p)
+            state = accept_locked(in, p, &err);
+        mutex_unlock(&in->heads->mu);
+        if (!p)
+            return;
+        finish(in, p, state, &err);
+    }
+}
+
+void ingest_refuse_waiting(struct ingest *in, int code, const char *text)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, code, "%s", text);
+    mutex_lock(&in->heads->mu);
+    struct pending_push *p = in->first_waiting;
+    in->first_waiting = in->last_waiting = NULL;
+    in->waiting_bytes = 0;
+    mutex_unlock(&in->heads->mu);
+    while (p) {
+        struct pending_push *next = p->next;
+        refuse(p, &err);
+        p = next;
+    }
+}
+
+bool ingest_set_disk_full(struct ingest *in, bool full)
+{
+    mutex_lock(&in->heads->mu);
+    bool was = in->disk_full;
+    in->disk_full = full;
+    mutex_unlock(&in->heads->mu);
+    if (full && !was)
+        ingest_refuse_waiting(in, ERR_DISK_FULL, "the disk is used over the watermark");
+    return full != was;
+}
+
+/* ---- a push ---- */
 
 static uint64_t estimate_bytes(const struct push_batch *b)
 {
@@ -60,311 +293,23 @@ static uint64_t estimate_bytes(const struct push_batch *b)
     return sum;
 }
 
-/* --- generations ------------------------------------------------------------------------- */
-
-static void head_gone(void *ctx, struct generation *g)
+void ingest_push(struct ingest *in, struct push_batch *batch, push_done_fn *done, void *ctx)
 {
-    struct ingester *in = ctx;
-    ledger_release(in->deps.ledger, LEDGER_HEADS, head_mem_bytes(g->head));
-    head_free(g->head);
-}
-
-static void charge_active_locked(struct ingester *in)
-{
-    ledger_adjust(in->deps.ledger, LEDGER_HEADS, &in->active.charged_bytes,
-                  head_mem_bytes(in->active.g->head));
-    ledger_adjust(in->deps.ledger, LEDGER_HEADS, &in->streams_charged_bytes,
-                  streams_mem_bytes(in->streams));
-}
-
-void ingest_new_head_locked(struct ingester *in, uint64_t first_lsn)
-{
-    uint64_t number = in->spilling.g ? in->spilling.g->number + 1 : in->n_spilled + 1;
-    in->active = (struct ingest_head){.first_lsn = first_lsn};
-    in->active.g = generation_new(head_new_in(in->head_pages), number, head_gone, in);
-    charge_active_locked(in);
-    struct views_change change = {.set_heads = true};
-    if (in->spilling.g)
-        change.heads[change.n_heads++] = in->spilling.g;
-    change.heads[change.n_heads++] = in->active.g;
-    views_apply(in->deps.views, &change);
-}
-
-bool ingest_swap_locked(struct ingester *in, uint64_t boundary_lsn)
-{
-    mutex_assert_held(&in->mu);
-    if (in->spilling.g || in->active.began_mono_ns == 0)
-        return false;
-    in->swap_wanted = false;
-    in->spilling = in->active;
-    in->spilling.end_lsn = boundary_lsn;
-    ingest_new_head_locked(in, boundary_lsn);
-    cond_broadcast(&in->changed);
-    return true;
-}
-
-bool ingest_head_is_full_locked(const struct ingester *in)
-{
-    return in->active.began_mono_ns != 0 &&
-           head_mem_bytes(in->active.g->head) >= in->conf.head_max_bytes;
-}
-
-/* False: both generations are full. */
-static bool make_room_locked(struct ingester *in)
-{
-    if (!ingest_head_is_full_locked(in))
-        return true;
-    return ingest_swap_locked(in, wal_cut(in->wal));
-}
-
-/* --- accepting --------------------------------------------------------------------------- */
-
-static void append_stream(struct ingester *in, struct push_stream *stream, uint32_t idx,
-                          int64_t now_mono_ns)
-{
-    struct stream *st = streams_get(in->streams, idx);
-    uint64_t n = 0;
-    /* Before the entries: a query that sees one of them also finds the stream. */
-    atomic_store_explicit(&st->last_generation, in->active.g->number, memory_order_relaxed);
-    for (size_t i = 0; i < stream->n_entries; i++) {
-        const struct push_entry *e = &stream->entries[i];
-        if (e->rejected)
-            continue;
-        head_append(in->active.g->head, idx, &e->e);
-        if (e->e.ts_ns > st->max_ts_ns)
-            st->max_ts_ns = e->e.ts_ns;
-        n++;
-    }
-    st->last_push_ns = now_mono_ns;
-    if (n && in->active.began_mono_ns == 0)
-        in->active.began_mono_ns = now_mono_ns ? now_mono_ns : 1;
-    metric_add(&appended_total, (int64_t)n);
-}
-
-static bool has_accepted(const struct push_stream *s)
-{
-    if (s->rejected)
-        return false;
-    for (size_t i = 0; i < s->n_entries; i++)
-        if (!s->entries[i].rejected)
-            return true;
-    return false;
-}
-
-void ingest_append_locked(struct ingester *in, struct push_batch *batch, int64_t now_mono_ns)
-{
-    struct stream_tenant *t = NULL;
-    for (size_t s = 0; s < batch->n_streams; s++) {
-        struct push_stream *stream = &batch->streams[s];
-        if (!has_accepted(stream))
-            continue;
-        t = streams_find_tenant(in->streams, batch->tenant);
-        uint32_t idx = t ? streams_find(in->streams, t, stream->labels, stream->hash) : UINT32_MAX;
-        if (idx == UINT32_MAX)
-            idx = streams_add(in->streams, batch->tenant, stream->labels, stream->hash);
-        append_stream(in, stream, idx, now_mono_ns);
-    }
-    charge_active_locked(in);
-}
-
-/* Marks refusals and appends; true when the log must have the batch. */
-static bool judge_and_append_locked(struct ingester *in, struct push_batch *batch)
-{
-    int64_t now_mono_ns = clock_mono_ns();
-    bool any = false;
-    for (size_t s = 0; s < batch->n_streams; s++) {
-        struct push_stream *stream = &batch->streams[s];
-        if (!has_accepted(stream))
-            continue;
-        uint32_t idx = check_stream_locked(in, batch, stream, now_mono_ns);
-        if (idx == UINT32_MAX || !has_accepted(stream))
-            continue;
-        append_stream(in, stream, idx, now_mono_ns);
-        any = true;
-    }
-    charge_active_locked(in);
-    return any;
-}
-
-static int log_body_locked(struct ingester *in, struct pending_push *p, struct err *err)
-{
-    CLEANUP(buf_deinit) struct buf head = BUF_INIT;
-    wal_body_put_head(&head, p->batch);
-    struct wal_entry e = {.type = WAL_RECORD_BODY,
-                          .head = buf_view(&head),
-                          .body = p->batch->body.bytes,
-                          .policy_id = wal_policy_id(p->batch->body.policy),
-                          .policy = p->batch->body.policy,
-                          .waiter = {on_durable, p}};
-    return wal_append(in->wal, &e, NULL, err);
-}
-
-/* Several records; only the last one answers. */
-static int log_canonical_locked(struct ingester *in, struct pending_push *p, struct err *err)
-{
-    CLEANUP(buf_deinit) struct buf piece = BUF_INIT, next = BUF_INIT;
-    struct wal_cursor at = {0};
-    bool more = wal_canonical_put(&piece, p->batch, &at);
-    int r = 0;
-    while (more && r == 0) {
-        buf_clear(&next);
-        more = wal_canonical_put(&next, p->batch, &at);
-        struct wal_entry e = {.type = WAL_RECORD_CANONICAL, .head = buf_view(&piece)};
-        if (!more)
-            e.waiter = (struct wal_waiter){on_durable, p};
-        r = wal_append(in->wal, &e, NULL, err);
-        struct buf swap = piece;
-        piece = next;
-        next = swap;
-    }
-    return r;
-}
-
-/* There is room.  Answers at once only when it fails. */
-static void accept(struct ingester *in, struct pending_push *p)
-{
-    struct err err = ERR_INIT;
-    mutex_assert_held(&in->mu);
-    int r = wal_is_broken(in->wal, &err) ? err.code : 0;
-    bool log = r == 0 && judge_and_append_locked(in, p->batch);
-    if (log) {
-        p->head = in->active.g->head;
-        p->end = head_end(p->head);
-        r = wal_keeps_body(p->batch) ? log_body_locked(in, p, &err)
-                                     : log_canonical_locked(in, p, &err);
-    }
-    if (ingest_head_is_full_locked(in))
-        ingest_swap_locked(in, wal_cut(in->wal));
-    mutex_unlock(&in->mu);
-    if (r < 0) {
-        struct err why = ERR_INIT;
-        err_set(&why, ERR_UNAVAILABLE, "%s", err.text);
-        refuse(p, &why, ERR_UNAVAILABLE);
-    } else if (!log) {
-        wal_join(in->wal, (struct wal_waiter){on_durable, p});
-    }
-}
-
-/* --- waiting for room -------------------------------------------------------------------- */
-
-static int may_enter_locked(struct ingester *in, struct err *err)
-{
-    switch (in->state) {
-    case INGESTER_READY:
-        break;
-    case INGESTER_FAILED:
-        return err_set(err, ERR_UNAVAILABLE, "%s", in->state_err.text);
-    case INGESTER_STOPPING:
-        return err_set(err, ERR_UNAVAILABLE, "the server is stopping");
-    case INGESTER_RECOVERING:
-        return err_set(err, ERR_UNAVAILABLE, "the ingester is replaying its log");
-    }
-    if (in->disk_full)
-        return err_set(err, ERR_DISK_FULL,
-                       "the disk of '%s' is used over the watermark "
-                       "(ingester.wal.disk_full_threshold: %g)",
-                       in->deps.data_dir, in->conf.disk_full_threshold);
-    return 0;
-}
-
-static int wait_locked(struct ingester *in, struct pending_push *p, struct err *err)
-{
-    if (in->spill_err.code)
-        return err_set(err, ERR_UNAVAILABLE, "the head is full and cannot be written: %s",
-                       in->spill_err.text);
-    if (in->waiting_bytes + p->bytes > in->conf.push_wait_max_bytes)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "pushes come faster than segments are written: %llu bytes wait already "
-                       "(ingester.push_wait_max_bytes)",
-                       (unsigned long long)in->waiting_bytes);
-    in->waiting_bytes += p->bytes;
-    if (in->last_waiting)
-        in->last_waiting->next = p;
-    else
-        in->first_waiting = p;
-    in->last_waiting = p;
-    return 1;
-}
-
-/* 1: it waits; 0: go on; < 0: refused. */
-static int enter_locked(struct ingester *in, struct pending_push *p, struct err *err)
-{
-    int r = may_enter_locked(in, err);
-    if (r < 0)
-        return r;
-    if (in->first_waiting || !make_room_locked(in))
-        return wait_locked(in, p, err);
-    return 0;
-}
-
-static int charge(struct ingester *in, uint64_t bytes, struct err *err)
-{
-    if (ledger_try_charge(in->deps.ledger, LEDGER_HEADS, bytes))
-        return 0;
-    mutex_lock(&in->mu);
-    if (in->active.charged_bytes >= WORTH_SPILLING_BYTES) { /* a spill frees memory */
-        in->swap_wanted = true;
-        cond_broadcast(&in->changed);
-    }
-    mutex_unlock(&in->mu);
-    return err_set(err, ERR_UNAVAILABLE,
-                   "the memory ceiling of %llu MiB is reached, try again in a moment",
-                   (unsigned long long)(in->deps.ledger->ceiling_bytes >> 20));
-}
-
-void ingest_push(struct ingester *in, struct push_batch *batch, push_done_fn *done, void *ctx)
-{
-    struct err err = ERR_INIT;
+    struct ledger *ledger = in->heads->ledger;
+    uint64_t bytes = estimate_bytes(batch);
     struct pending_push *p = ARENA_NEW(batch->arena, struct pending_push);
-    *p = (struct pending_push){.in = in, .batch = batch, .done = done, .ctx = ctx};
-    p->bytes = estimate_bytes(batch);
+    *p = (struct pending_push){.in = in, .batch = batch, .done = done, .ctx = ctx, .bytes = bytes};
+    struct err err = ERR_INIT;
     /* Held only while the head takes the real amount: what waits is in its request's memory. */
-    int r = charge(in, p->bytes, &err);
-    if (r < 0) {
-        refuse(p, &err, r);
+    if (!ledger_try_charge(ledger, LEDGER_HEADS, bytes)) {
+        heads_relieve(in->heads);
+        err_set(&err, ERR_UNAVAILABLE,
+                "the memory ceiling of %llu MiB is reached, try again in a moment",
+                (unsigned long long)(ledger->ceiling_bytes >> 20));
+        refuse(p, &err);
         return;
     }
-    uint64_t charged = p->bytes;
-    mutex_lock(&in->mu);
-    r = enter_locked(in, p, &err);
-    if (r == 0)
-        accept(in, p); /* unlocks; p is gone */
-    else
-        mutex_unlock(&in->mu);
-    ledger_release(in->deps.ledger, LEDGER_HEADS, charged);
-    if (r < 0)
-        refuse(p, &err, r);
-}
-
-void ingest_resume(struct ingester *in)
-{
-    for (;;) {
-        mutex_lock(&in->mu);
-        struct pending_push *p = in->first_waiting;
-        if (!p || !make_room_locked(in)) {
-            mutex_unlock(&in->mu);
-            return;
-        }
-        in->first_waiting = p->next;
-        if (!p->next)
-            in->last_waiting = NULL;
-        in->waiting_bytes -= p->bytes;
-        accept(in, p);
-    }
-}
-
-void ingest_refuse_waiting(struct ingester *in, int code, const char *text)
-{
-    struct err err = ERR_INIT;
-    err_set(&err, code, "%s", text);
-    mutex_lock(&in->mu);
-    struct pending_push *p = in->first_waiting;
-    in->first_waiting = in->last_waiting = NULL;
-    in->waiting_bytes = 0;
-    mutex_unlock(&in->mu);
-    while (p) {
-        struct pending_push *next = p->next;
-        refuse(p, &err, code);
-        p = next;
-    }
+    enum entry_state state = enter(in, p, &err);
+    ledger_release(ledger, LEDGER_HEADS, bytes);
+    finish(in, p, state, &err);
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What queries ask: the view of this instant and the streams of its head that match. */
 #include "ingester/recent.h"
+
+#include "ingester/heads.h"
+#include "ingester/phase.h"
+#include "ingester/streams/streams.h"
+#include "store/view.h"
 
 struct pinning {
     struct views *views;
     struct view *view;
 };
 
+/* The oldest generation that the view holds; none, none is asked for. */
 static uint64_t pin(void *ctx)
 {
     struct pinning *p = ctx;
@@ -14,25 +19,16 @@ static uint64_t pin(void *ctx)
     return p->view->n_heads ? p->view->heads[0]->number : UINT64_MAX;
 }
 
-static int check_ready(struct ingester *in, struct err *err)
+int recent_open(struct heads *h, struct phase *phase, struct str_view tenant,
+                const struct matcher *matchers, size_t n_matchers, struct arena *arena,
+                struct recent *ret, struct err *err)
 {
-    MUTEX_GUARD(&in->mu);
-    if (in->state == INGESTER_FAILED)
-        return err_set(err, ERR_UNAVAILABLE, "%s", in->state_err.text);
-    if (in->state == INGESTER_RECOVERING)
-        return err_set(err, ERR_UNAVAILABLE, "the ingester is replaying its log");
-    return 0;
-}
-
-int recent_open(struct ingester *in, struct str_view tenant, const struct matcher *matchers,
-                size_t n_matchers, struct arena *arena, struct recent *ret, struct err *err)
-{
-    int r = check_ready(in, err);
+    int r = phase_check_query(phase, err);
     if (r < 0)
         return r;
-    struct pinning p = {in->deps.views, NULL};
+    struct pinning p = {h->views, NULL};
     *ret = (struct recent){0};
-    r = streams_select(in->streams, tenant, matchers, n_matchers, pin, &p, arena, &ret->streams,
+    r = streams_select(h->streams, tenant, matchers, n_matchers, pin, &p, arena, &ret->streams,
                        &ret->n_streams, err);
     if (r < 0) {
         view_unpin(p.view);

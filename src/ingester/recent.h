@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* recent.h - recent_source.open.  Threads: any. */
+/* recent.h - what recent_source.open answers from.
+ * Threads: any. */
 #pragma once
-#include "ingester/state.h"
+#include "query/source.h"
 
-int recent_open(struct ingester *in, struct str_view tenant, const struct matcher *matchers,
-                size_t n_matchers, struct arena *arena, struct recent *ret, struct err *err);
+struct heads;
+struct phase;
+
+/* Pins the view of this instant, and the streams of its heads that match.  ERR_UNAVAILABLE as long
+ * as the ingester recovers, or when that failed. */
+int recent_open(struct heads *h, struct phase *phase, struct str_view tenant,
+                const struct matcher *matchers, size_t n_matchers, struct arena *arena,
+                struct recent *ret, struct err *err);

@@ -39,6 +39,15 @@ struct push_stream {
     struct str_view text;
 };
 
+/* Whether any entry of it is to be kept. */
+static inline bool push_stream_has_accepted(const struct push_stream *s)
+{
+    for (size_t i = 0; i < s->n_entries && !s->rejected; i++)
+        if (!s->entries[i].rejected)
+            return true;
+    return false;
+}
+
 /* The request body as it came, with all that decoding it again needs; bytes.p == NULL: none (the
  * canonical record is written). */
 struct push_body {

@@ -113,11 +113,11 @@ static int write_group(struct wal *w, const struct group_draft *g, struct err *e
         wal_put_file_header(file_header, &h);
         r = write_list_add(w, &out, file_header, sizeof file_header, err);
     }
-    struct wal_group head = {.lsn = wal_lsn(g->epoch, g->at),
-                             .synced_lsn = w->synced_lsn,
-                             .n_records = g->n_records,
-                             .payload = {NULL, g->payload_bytes}};
-    wal_put_group_header(group_header, &head, group_crc(g));
+    struct wal_group as_read = {.lsn = wal_lsn(g->epoch, g->at),
+                                .synced_lsn = w->synced_lsn,
+                                .n_records = g->n_records,
+                                .payload = {NULL, g->payload_bytes}};
+    wal_put_group_header(group_header, &as_read, group_crc(g));
     if (r == 0)
         r = write_list_add(w, &out, group_header, sizeof group_header, err);
     const char *own = g->bytes.p;

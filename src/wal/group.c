@@ -44,16 +44,16 @@ static void add_copied(struct group_draft *g, const void *p, size_t len)
     add_extent(g, NULL, len);
 }
 
-uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view head,
+uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view prefix,
                           struct str_view body)
 {
     static const char zeros[WAL_RECORD_ALIGN_BYTES];
     char header[WAL_RECORD_HEADER_BYTES];
     uint64_t lsn = wal_lsn(g->epoch, g->at) + WAL_GROUP_HEADER_BYTES + g->payload_bytes;
-    size_t len = head.len + body.len;
+    size_t len = prefix.len + body.len;
     wal_put_record_header(header, type, (uint32_t)len);
     add_copied(g, header, sizeof header);
-    add_copied(g, head.p, head.len);
+    add_copied(g, prefix.p, prefix.len);
     add_extent(g, body.p, body.len);
     add_copied(g, zeros, wal_align(len, WAL_RECORD_ALIGN_BYTES) - len);
     g->n_records++;

@@ -41,8 +41,8 @@ static inline uint64_t group_record_bytes(size_t body_bytes)
 /* Empties it and keeps its memory; epoch and at stay.  A zeroed one is empty. */
 void group_clear(struct group_draft *g);
 void group_free(struct group_draft *g); /* NULL is fine; its waiters do not run */
-/* Its place is set.  Copies head, borrows body; returns the record's LSN. */
-uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view head,
+/* Its place is set.  Copies prefix, borrows body; returns the record's LSN. */
+uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view prefix,
                           struct str_view body);
 void group_add_waiter(struct group_draft *g, struct wal_waiter waiter);
 /* crc32c of the payload. */

@@ -64,7 +64,7 @@ static void put_verdict(struct buf *out, const struct push_batch *b)
     buf_put(out, buf_view(&runs));
 }
 
-void wal_body_put_head(struct buf *out, const struct push_batch *b)
+void wal_body_put_prefix(struct buf *out, const struct push_batch *b)
 {
     buf_put_u8(out, PUSH_DECODER_VERSION);
     buf_put_u8(out, b->body.format);
@@ -85,7 +85,7 @@ bool wal_canonical_put(struct buf *out, const struct push_batch *b, struct wal_c
     for (; cursor_settle(b, at); at->entry++) {
         if (is_rejected(b, at))
             continue;
-        if (open_stream != SIZE_MAX && out->len - from >= WAL_CANONICAL_PIECE_BYTES)
+        if (open_stream != SIZE_MAX && out->len - from >= WAL_CANONICAL_RECORD_BYTES)
             break;
         if (open_stream == SIZE_MAX) {
             buf_put_le64(out, (uint64_t)b->received_ns);

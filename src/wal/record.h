@@ -13,7 +13,7 @@
 
 enum {
     WAL_BODY_MAX_DECODED_BYTES = 8 << 20, /* larger pushes go canonical */
-    WAL_CANONICAL_PIECE_BYTES = 4 << 20,  /* a canonical record is closed past this size */
+    WAL_CANONICAL_RECORD_BYTES = 4 << 20, /* a canonical record is closed past this size */
 };
 
 uint64_t wal_policy_id(struct str_view policy);
@@ -21,7 +21,7 @@ uint64_t wal_policy_id(struct str_view policy);
 /* Whether the body itself is to be kept. */
 bool wal_keeps_body(const struct push_batch *b);
 /* All but the body, which follows it to the record's end. */
-void wal_body_put_head(struct buf *out, const struct push_batch *b);
+void wal_body_put_prefix(struct buf *out, const struct push_batch *b);
 
 /* Where a batch is cut into canonical records. */
 struct wal_cursor {

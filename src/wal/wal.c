@@ -98,7 +98,7 @@ static void policy_note_locked(struct wal *w, uint64_t id, uint64_t lsn)
 
 int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, struct err *err)
 {
-    uint64_t bytes = group_record_bytes(e->head.len + e->body.len);
+    uint64_t bytes = group_record_bytes(e->prefix.len + e->body.len);
     uint64_t policy_bytes = e->policy.p ? group_record_bytes(8 + e->policy.len) : 0;
     assert(bytes + policy_bytes <= WAL_MAX_GROUP_BYTES);
     MUTEX_GUARD(&w->mu);
@@ -116,7 +116,7 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
         buf_put_le32(&g->policies, (uint32_t)e->policy.len);
         buf_put(&g->policies, e->policy);
     }
-    uint64_t lsn = group_add_record(g, e->type, e->head, e->body);
+    uint64_t lsn = group_add_record(g, e->type, e->prefix, e->body);
     group_add_waiter(g, e->waiter);
     if (ret_lsn)
         *ret_lsn = lsn;

@@ -75,11 +75,11 @@ struct wal_waiter {
     wal_done_fn *fn; /* NULL: nobody waits */
     void *ctx;
 };
-/* What one append brings.  head is copied; body is borrowed until the waiter of this or a later
- * append ran. */
+/* What one append brings: prefix, then body.  prefix is copied; body is borrowed until the waiter
+ * of this or a later append ran. */
 struct wal_entry {
     enum wal_record_type type;
-    struct str_view head, body;
+    struct str_view prefix, body;
     /* The policy that the record refers to, p == NULL: none.  Its own record is written before
      * this one unless the file holds it already, not too far back. */
     uint64_t policy_id;

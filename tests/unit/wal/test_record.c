@@ -227,7 +227,7 @@ static void check_body_record(struct fixture *f)
     struct push_batch got;
     struct err err = ERR_INIT;
     assert_true(wal_keeps_body(&f->batch));
-    wal_body_put_head(&record, &f->batch);
+    wal_body_put_prefix(&record, &f->batch);
     buf_put(&record, f->batch.body.bytes);
     if (read_back(f, WAL_RECORD_BODY, &record, &got, &err) < 0)
         fail_msg("%s", err.text);
@@ -375,7 +375,7 @@ static void test_a_record_of_another_decoder_is_not_guessed_at(void **state)
     struct err err = ERR_INIT;
     make_body(&f->body, PUSH_PROTOBUF, 0, 1, 3);
     decode(f, PUSH_PROTOBUF, 0);
-    wal_body_put_head(&record, &f->batch);
+    wal_body_put_prefix(&record, &f->batch);
     buf_put(&record, f->batch.body.bytes);
     record.p[0]++;
     assert_int_equal(read_back(f, WAL_RECORD_BODY, &record, &got, &err), ERR_UNSUPPORTED);
@@ -394,7 +394,7 @@ static void test_no_damage_to_a_record_crashes_the_decoder(void **state)
     make_body(&f->body, PUSH_PROTOBUF, 0, 3, 9);
     decode(f, PUSH_PROTOBUF, 0);
     judge(f, 400);
-    wal_body_put_head(&body, &f->batch);
+    wal_body_put_prefix(&body, &f->batch);
     buf_put(&body, f->batch.body.bytes);
     assert_true(wal_canonical_put(&canonical, &f->batch, &at));
     for (unsigned i = 0; i < 20000; i++) {

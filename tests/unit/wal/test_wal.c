@@ -112,7 +112,7 @@ static uint64_t append(struct fixture *f, struct str_view body)
 {
     uint64_t lsn = 0;
     struct err err = ERR_INIT;
-    struct wal_entry e = {.type = WAL_RECORD_BODY, .head = SV(""), .body = body};
+    struct wal_entry e = {.type = WAL_RECORD_BODY, .prefix = SV(""), .body = body};
     if (wal_append(f->wal, &e, &lsn, &err) < 0)
         fail_msg("%s", err.text);
     return lsn;
@@ -310,7 +310,7 @@ static void test_a_policy_is_defined_once_per_file(void **state)
     reopen(f);
     for (int i = 0; i < 6; i++) {
         struct wal_entry e = {.type = WAL_RECORD_BODY,
-                              .head = SV("head"),
+                              .prefix = SV("head"),
                               .body = buf_view(&body),
                               .policy_id = wal_policy_id(SV("the policy")),
                               .policy = SV("the policy")};
@@ -478,7 +478,7 @@ static void test_a_failed_sync_stops_acknowledging_until_repair(void **state)
     append(f, SV("two"));
     assert_int_equal(wal_flush(f->wal, &err), -EIO);
     file_fault_set(NULL, NULL);
-    struct wal_entry e = {.type = WAL_RECORD_BODY, .head = SV(""), .body = SV("refused")};
+    struct wal_entry e = {.type = WAL_RECORD_BODY, .prefix = SV(""), .body = SV("refused")};
     assert_true(wal_append(f->wal, &e, NULL, &err) < 0);
     assert_true(wal_is_broken(f->wal, NULL));
     assert_int_equal(wal_repair(f->wal, &err), 0);
@@ -590,7 +590,7 @@ static void test_waiters_run_once_each_in_order_under_load(void **state)
     reopen(f);
     for (unsigned i = 0; i < 2000; i++) {
         struct wal_entry e = {.type = WAL_RECORD_CANONICAL,
-                              .head = SV("0123456789012345678901234567890123456789"),
+                              .prefix = SV("0123456789012345678901234567890123456789"),
                               .waiter = {count_done, &c}};
         assert_int_equal(wal_append(f->wal, &e, NULL, NULL), 0);
         if (i % 7 == 0)

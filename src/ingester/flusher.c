@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flush thread: when a merge of local segments is due, and who waits for the end of all of
- * them. */
-#include "base/backoff.h"
+#include "ingester/flusher.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/wait_once.h"
 #include "chunk/segment.h"
-#include "ingester/state.h"
+#include "ingester/heads.h"
+#include "ingester/ingester.h"
 #include "merge/merge.h"
 #include "merge/round.h"
+#include "store/publish.h"
+#include "store/view.h"
 
 COUNTER(flush_failures_total, "halogi_ingester_flush_failures_total",
         "Merges of local segments into objects that failed and are tried again");
@@ -20,19 +24,11 @@ COUNTER(copied_total, "halogi_ingester_flush_copied_chunks_total",
 COUNTER(decoded_total, "halogi_ingester_flush_decoded_chunks_total",
         "Chunks that merges had to decode");
 
-struct flusher {
-    struct ingester *in;
-    struct merger *merger; /* owned */
-    struct backoff backoff;
-    /* The oldest local segment: since when, on the monotonic clock. */
-    struct uuid oldest;
-    int64_t oldest_since_ns;
+struct flush_request {
+    flush_done_fn *done;
+    void *ctx;
+    struct flush_request *next;
 };
-
-static bool flush_is_stopping(struct ingester *in)
-{
-    return atomic_load(&in->stop_flush);
-}
 
 /* ---- what there is to merge ---- */
 
@@ -46,7 +42,7 @@ struct backlog {
 /* Keeps segments, not the view: that would keep heads in memory as long as a merge takes. */
 static void backlog_init(struct backlog *b, struct flusher *f)
 {
-    struct view *view = view_pin(f->in->deps.views);
+    struct view *view = view_pin(f->publisher->deps.views);
     *b = (struct backlog){.v = mem_alloc((view->n_segments + 1) * sizeof(struct live_segment *))};
     for (size_t i = 0; i < view->n_segments; i++) {
         struct live_segment *s = view->segments[i];
@@ -78,7 +74,7 @@ static void note_failure(struct flusher *f, const struct err *err)
 static void remove_dead(struct flusher *f)
 {
     struct err err = ERR_INIT;
-    if (publish_remove_dead(&f->in->publisher, &err) < 0)
+    if (publish_remove_dead(f->publisher, &err) < 0)
         LOG_WARN("segments that nobody needs any more stay", log_str("err", err.text));
 }
 
@@ -122,7 +118,7 @@ static int merge_all(struct flusher *f, struct err *err)
     bool none = false;
     int r = 0;
     while (!none && (r == 0 || r == ERR_CORRUPT)) {
-        if (flush_is_stopping(f->in))
+        if (atomic_load(&f->stop))
             return err_set(err, ERR_UNAVAILABLE, "the server is stopping");
         r = merge_some(f, &none, err);
     }
@@ -140,7 +136,7 @@ static int64_t oldest_age_ns(struct flusher *f, const struct backlog *b, int64_t
     const struct segment_info *info = &b->v[0]->info;
     if (!uuid_eq(info->uuid, f->oldest)) {
         int64_t age_ns = clock_wall_ns() - info->created_ns;
-        int64_t most_ns = f->in->conf.flush_local_age_ns;
+        int64_t most_ns = f->conf->flush_local_age_ns;
         f->oldest = info->uuid;
         f->oldest_since_ns = now_ns - (age_ns < 0 ? 0 : age_ns > most_ns ? most_ns : age_ns);
     }
@@ -149,7 +145,7 @@ static int64_t oldest_age_ns(struct flusher *f, const struct backlog *b, int64_t
 
 static bool is_due(struct flusher *f)
 {
-    const struct ingester_conf *c = &f->in->conf;
+    const struct ingester_conf *c = f->conf;
     int64_t now_ns = clock_mono_ns();
     if (!backoff_is_over(&f->backoff, now_ns))
         return false;
@@ -162,72 +158,21 @@ static bool is_due(struct flusher *f)
     return due;
 }
 
-/* ---- flush requests ---- */
+/* ---- requests ---- */
 
-static void enqueue_locked(struct ingester *in, struct flush_request *q)
-{
-    mutex_assert_held(&in->mu);
-    q->next = in->flushes;
-    in->flushes = q;
-    cond_broadcast(&in->changed);
-}
-
-void flush_request(struct ingester *in, void (*done)(void *ctx, int result, const struct err *err),
-                   void *ctx)
+void flusher_request(struct flusher *f, flush_done_fn *done, void *ctx)
 {
     struct flush_request *q = mem_zalloc(1, sizeof *q);
-    *q = (struct flush_request){.done = done, .ctx = ctx};
-    mutex_lock(&in->mu);
-    bool ready = in->state == INGESTER_READY;
-    if (ready)
-        enqueue_locked(in, q);
-    mutex_unlock(&in->mu);
-    if (ready)
-        return;
-    struct err err = ERR_INIT;
-    free(q);
-    done(ctx, err_set(&err, ERR_UNAVAILABLE, "the ingester is starting or stopping"), &err);
+    MUTEX_GUARD(&f->mu);
+    *q = (struct flush_request){.done = done, .ctx = ctx, .next = f->requests};
+    f->requests = q;
+    cond_signal(&f->work);
 }
 
-int flush_and_wait(struct ingester *in, struct err *err)
+static struct flush_request *take_requests(struct flusher *f)
 {
-    struct wait_once wait;
-    wait_once_init(&wait);
-    struct flush_request *q = mem_zalloc(1, sizeof *q);
-    *q = (struct flush_request){.done = wait_once_done, .ctx = &wait};
-    mutex_lock(&in->mu);
-    enqueue_locked(in, q);
-    mutex_unlock(&in->mu);
-    return wait_once_end(&wait, err);
-}
-
-/* Everything in the head now gets into a segment. */
-static int wait_spilled(struct ingester *in, struct err *err)
-{
-    MUTEX_GUARD(&in->mu);
-    uint64_t last = in->spilling.g ? in->spilling.g->number : 0;
-    if (in->active.began_mono_ns != 0) {
-        last = in->active.g->number;
-        in->swap_wanted = true;
-        cond_broadcast(&in->changed);
-    }
-    while (in->n_spilled < last) {
-        if (in->stop_flush)
-            return err_set(err, ERR_UNAVAILABLE, "the server is stopping");
-        if (in->spill_err.code)
-            return err_set(err, ERR_UNAVAILABLE, "the head could not be written: %s",
-                           in->spill_err.text);
-        cond_wait(&in->changed, &in->mu);
-    }
-    return 0;
-}
-
-static struct flush_request *take_requests(struct ingester *in)
-{
-    MUTEX_GUARD(&in->mu);
-    struct flush_request *q = in->flushes;
-    in->flushes = NULL;
-    return q;
+    MUTEX_GUARD(&f->mu);
+    return TAKE(f->requests);
 }
 
 static void answer(struct flush_request *q, int result, const struct err *err)
@@ -243,7 +188,7 @@ static void answer(struct flush_request *q, int result, const struct err *err)
 static void serve(struct flusher *f, struct flush_request *requests)
 {
     struct err err = ERR_INIT;
-    int r = wait_spilled(f->in, &err);
+    int r = heads_wait_spilled(f->heads, heads_freeze_all(f->heads), &f->stop, &err);
     if (r == 0)
         r = merge_all(f, &err);
     if (r == 0 && merger_n_damaged(f->merger))
@@ -256,53 +201,81 @@ static void serve(struct flusher *f, struct flush_request *requests)
 
 /* ---- the thread ---- */
 
-static void wait_a_moment(struct ingester *in)
-{
-    MUTEX_GUARD(&in->mu);
-    if (!in->flushes && !in->stop_flush)
-        cond_wait_for(&in->changed, &in->mu, NS_PER_S);
-}
-
-static bool may_work(struct ingester *in)
-{
-    MUTEX_GUARD(&in->mu);
-    return in->wal != NULL; /* recovery is over */
-}
-
-static void work(struct flusher *f)
+static void merge_if_due(struct flusher *f)
 {
     struct err err = ERR_INIT;
     bool none;
-    if (!may_work(f->in))
+    if (!is_due(f))
         return;
-    struct flush_request *requests = take_requests(f->in);
-    if (requests)
-        serve(f, requests);
-    else if (is_due(f)) {
-        if (merge_some(f, &none, &err) < 0)
-            note_failure(f, &err);
-        else
-            backoff_worked(&f->backoff);
-    }
-    remove_dead(f);
+    if (merge_some(f, &none, &err) < 0)
+        note_failure(f, &err);
+    else
+        backoff_worked(&f->backoff);
 }
 
-void flush_thread_run(void *ctx)
+/* True when the thread is to look at what there is. */
+static bool wait_for_work(struct flusher *f)
 {
-    struct ingester *in = ctx;
-    struct merger_conf conf = {.publisher = &in->publisher,
-                               .place = PLACE_OBJECT,
-                               .level = SEGMENT_OBJECT,
-                               .object_bytes = in->conf.flush_object_bytes,
-                               .stop = &in->stop_flush};
-    struct flusher f = {
-        .in = in, .merger = merger_new(&conf), .backoff = BACKOFF_INIT(NS_PER_S, 60 * NS_PER_S)};
-    while (!flush_is_stopping(in)) {
-        work(&f);
-        wait_a_moment(in);
+    MUTEX_GUARD(&f->mu);
+    if (!atomic_load(&f->stop) && !(f->may_work && f->requests))
+        cond_wait_for(&f->work, &f->mu, NS_PER_S);
+    return f->may_work && !atomic_load(&f->stop);
+}
+
+static void flusher_run(void *ctx)
+{
+    struct flusher *f = ctx;
+    while (!atomic_load(&f->stop)) {
+        if (!wait_for_work(f))
+            continue;
+        struct flush_request *requests = take_requests(f);
+        if (requests)
+            serve(f, requests);
+        else
+            merge_if_due(f);
+        remove_dead(f);
     }
+}
+
+int flusher_start(struct flusher *f, const struct ingester_conf *conf, struct heads *heads,
+                  struct publisher *publisher, struct err *err)
+{
+    *f = (struct flusher){.conf = conf,
+                          .heads = heads,
+                          .publisher = publisher,
+                          .backoff = BACKOFF_INIT(NS_PER_S, 60 * NS_PER_S)};
+    struct merger_conf merger = {.publisher = publisher,
+                                 .place = PLACE_OBJECT,
+                                 .level = SEGMENT_OBJECT,
+                                 .object_bytes = conf->flush_object_bytes,
+                                 .stop = &f->stop};
+    f->merger = merger_new(&merger);
+    mutex_init(&f->mu);
+    cond_init(&f->work);
+    return thread_start(&f->thread, "flush", flusher_run, f, err);
+}
+
+void flusher_begin(struct flusher *f)
+{
+    MUTEX_GUARD(&f->mu);
+    f->may_work = true;
+    cond_signal(&f->work);
+}
+
+void flusher_stop(struct flusher *f)
+{
     struct err err = ERR_INIT;
+    if (!f->merger)
+        return;
+    mutex_lock(&f->mu);
+    atomic_store(&f->stop, true);
+    cond_signal(&f->work);
+    mutex_unlock(&f->mu);
+    heads_wake(f->heads); /* it may wait for a spill */
+    thread_join(&f->thread);
     err_set(&err, ERR_UNAVAILABLE, "the server is stopping");
-    answer(take_requests(in), err.code, &err);
-    merger_free(f.merger);
+    answer(take_requests(f), err.code, &err);
+    merger_free(f->merger);
+    cond_deinit(&f->work);
+    mutex_deinit(&f->mu);
 }
