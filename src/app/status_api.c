@@ -31,8 +31,10 @@ bool status_is_ready(struct status_api *s, struct buf *why)
     bool all = true;
     for (unsigned i = 0; i < s->n_modules; i++) {
         CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        if (module_is_ready(&s->modules[i], &text))
+        if (module_is_ready(&s->modules[i], &text)) {
+            buf_put(why, buf_view(&text));
             continue;
+        }
         buf_printf(why, "%c%s not ready: %.*s\n", s->modules[i].name[0] - 'a' + 'A',
                    s->modules[i].name + 1, SV_ARG(buf_view(&text)));
         all = false;
@@ -42,11 +44,13 @@ bool status_is_ready(struct status_api *s, struct buf *why)
 
 static void on_ready(void *ctx, struct http_request *req)
 {
-    struct buf why = BUF_INIT;
-    if (status_is_ready(ctx, &why))
-        buf_put(&why, SV("ready\n"));
-    bool ready = sv_eq(buf_view(&why), SV("ready\n"));
-    http_reply(req, ready ? 200 : 503, text_type, &why);
+    CLEANUP(buf_deinit) struct buf why = BUF_INIT;
+    struct buf body = BUF_INIT;
+    bool ready = status_is_ready(ctx, &why);
+    if (ready)
+        buf_put(&body, SV("ready\n"));
+    buf_put(&body, buf_view(&why));
+    http_reply(req, ready ? 200 : 503, text_type, &body);
 }
 
 static void on_metrics(void *ctx, struct http_request *req)

@@ -89,7 +89,7 @@ void cover_describe(struct cover *c, struct buf *out)
     for (size_t i = 0; i < c->holes.n && i < SHOWN; i++)
         buf_printf(out,
                    "the log could not give back LSNs %llu to %llu, which were acknowledged and are "
-                   "in no segment: run `halogi fsck`\n",
+                   "in no segment: see operations.md, \"Harm\"\n",
                    (unsigned long long)c->holes.v[i].first,
                    (unsigned long long)c->holes.v[i].end - 1);
     if (c->holes.n > SHOWN)

@@ -183,7 +183,11 @@ void ingester_close(struct ingester *in)
 
 bool ingester_ready(struct ingester *in, struct buf *why)
 {
-    return phase_describe(&in->phase, why);
+    if (!phase_describe(&in->phase, why))
+        return false;
+    if (why)
+        cover_describe(&in->cover, why);
+    return true;
 }
 
 int ingester_wait_ready(struct ingester *in, int64_t timeout_ns, struct err *err)
