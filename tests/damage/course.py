@@ -293,7 +293,7 @@ class Course:
         if self.maybe and question.form.lies_between(got, wanted, most):
             return self.result.note("right")  # what was refused may be there or not
         if not question.form.lies_between(got, least, most):
-            raise Violation(f"{of(question)}: {self.difference(got, least, most)}" +
+            raise Violation(f"{of(question)}: {difference(got, least, most)}" +
                             (f"; it warns: {warning[:200]}" if warning else ""))
         if warning:
             if not any(name in warning for name in self.harm.names()):
@@ -307,12 +307,7 @@ class Course:
             self.result.note("reported")
         else:
             raise Violation(f"{of(question)}: harmed data is missing without a warning: "
-                            f"{self.difference(got, wanted, most)}")
-
-    def difference(self, got, least, most):
-        return f"{brief(got, least)} where it must be {brief(least, got)}" + \
-            ("" if least == most else " or more")
-
+                            f"{difference(got, wanted, most)}")
 
 def of(question):
     return f"'{question.name}' of {question.tenant}"
@@ -323,15 +318,17 @@ def signal_of(life):
     return f"signal {-code}" if code < 0 else f"exit {code}"
 
 
-def brief(mine, other, most=200):
-    """What is in one and not in the other, shortly."""
-    if isinstance(mine, set):
-        return f"{len(mine)} names, among them {sorted(mine - other)[:3]}"
-    only = {k: v for k, v in mine.items() if other.get(k) != v}
-    if only and isinstance(next(iter(only.values())), list):
-        n = sum(len(v) for v in mine.values())
-        return f"{n} lines"
-    return str(only)[:most]
+def difference(got, least, most):
+    """Where an answer is not between two others, shortly."""
+    if isinstance(got, dict) and any(isinstance(v, list) for answer in (got, most) for v in answer.values()):
+        got, least, most = ({(k, *value) for k, values in answer.items() for value in values}
+                            for answer in (got, least, most))
+    if isinstance(got, set):
+        missing, foreign = least - got, got - most
+        return f"{len(missing)} of {len(least)} missing, {len(foreign)} foreign" + \
+            (f", such as {min(missing or foreign)}" if missing or foreign else ", or out of order")
+    wrong = [k for k in got.keys() | most.keys() if not least.get(k, 0) <= got.get(k, 0) <= most.get(k, -1)]
+    return "; ".join(f"{k}: {got.get(k)}, not {least.get(k)}" for k in sorted(wrong, key=str)[:2])
 
 
 def run_seed(prepared, binary, work, seed, kinds, has_fsck):

@@ -15,6 +15,7 @@ import pathlib
 import pickle
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -191,6 +192,7 @@ class Report:
 def run(argv):
     global shared
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # workers too: each ends its server and its disk
     root = pathlib.Path(tempfile.mkdtemp(prefix="halogi-damage-", dir=memory_folder()))
     try:
         binary, libs = str(options.binary.resolve()), libraries(options.libraries or options.binary.resolve().parent / "tests")
