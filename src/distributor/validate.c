@@ -238,16 +238,17 @@ static const char *check_line(struct subject *at, const struct push_entry *e, ui
 }
 
 /* Refusals of one reason in a row, counted together. */
-struct refusals {
+struct refusal_count {
     const char *why;
     uint64_t n_entries, bytes;
 };
 
-static void refuse(struct subject *at, struct refusals *so_far, const char *why, uint64_t bytes)
+static void refuse(struct subject *at, struct refusal_count *so_far, const char *why,
+                   uint64_t bytes)
 {
     if (so_far->why && so_far->why != why) {
         discard_count(so_far->why, at->v->tenant, at->v->limits, so_far->n_entries, so_far->bytes);
-        *so_far = (struct refusals){0};
+        *so_far = (struct refusal_count){0};
     }
     so_far->why = why;
     so_far->n_entries += why != NULL;
@@ -256,7 +257,7 @@ static void refuse(struct subject *at, struct refusals *so_far, const char *why,
 
 static void check_entries(struct subject *at, struct push_entry *v, size_t n)
 {
-    struct refusals refused = {0};
+    struct refusal_count refused = {0};
     const struct limits *l = at->v->limits;
     uint64_t max_line_bytes = limit_or(l->max_line_size_bytes, HARD_LINE_BYTES);
     int64_t oldest_ns = PUSH_TS_TOO_OLD, newest_ns;
