@@ -137,7 +137,7 @@ static bool same_entry(const struct entry *a, const struct entry *b)
 /* As far as one stream's entries are judged. */
 struct judgement {
     struct heads *h;
-    struct stream *st;
+    struct live_stream *st;
     struct push_batch *batch;
     struct push_stream *stream;
     int64_t window_ns, max_ts_ns; /* how far behind the newest one an entry may be, and that one */
