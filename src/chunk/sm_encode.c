@@ -94,7 +94,7 @@ static int cmp_key_names(const void *a, const void *b, void *ctx)
     return sv_cmp(s->names[*(const uint32_t *)a], s->names[*(const uint32_t *)b]);
 }
 
-/* --- one payload ------------------------------------------------------------------------- */
+/* ---- one payload ---- */
 
 struct payload_out {
     ZSTD_CCtx *cctx;
@@ -133,7 +133,7 @@ static void put_plain(struct buf *out, const struct str_view *values, uint32_t n
         buf_put(out, values[i]);
 }
 
-/* --- one column -------------------------------------------------------------------------- */
+/* ---- one column ---- */
 
 struct column {
     struct str_view *pair_values; /* of this key's pairs, in set order */

@@ -52,7 +52,7 @@ static void set_paths(struct command *c)
     choose_suffix(c);
 }
 
-/* --- notes ------------------------------------------------------------------------------ */
+/* ---- notes ---- */
 
 /* To "<its name>.damaged", not over another of that name.  Only what ends in ".seg" is looked at by
  * the next start, which removes segments that the catalog does not name. */
@@ -106,7 +106,7 @@ static void print_report(const struct rebuild_report *r)
            (unsigned long long)r->covered_lsn);
 }
 
-/* --- taking the place ------------------------------------------------------------------- */
+/* ---- taking the place ---- */
 
 static int move_aside(const struct command *c, const struct buf *folder, struct err *err)
 {

@@ -106,7 +106,7 @@ uint64_t merge_peak_bytes(struct merge *m)
     return peak > m->peak_bytes ? peak : m->peak_bytes;
 }
 
-/* --- the streams of all sources, in label order ------------------------------------------- */
+/* ---- the streams of all sources, in label order ---- */
 
 static int by_time(const void *a, const void *b)
 {
@@ -167,7 +167,7 @@ static int next_stream(struct merge *m, struct str_view *ret_labels, struct err 
     return 1;
 }
 
-/* --- first pass: which chunks to copy ------------------------------------------------------ */
+/* ---- first pass: which chunks to copy ---- */
 
 static bool is_near_full(const struct chunk_meta *c)
 {
@@ -231,7 +231,7 @@ static int choose_copies(struct merge *m, struct err *err)
     return r;
 }
 
-/* --- second pass: the copies ---------------------------------------------------------------- */
+/* ---- second pass: the copies ---- */
 
 static int copy_chunks_of(struct merge *m, struct merge_source *s, struct segment_writer *w,
                           struct err *err)
@@ -252,7 +252,7 @@ static int copy_chunks_of(struct merge *m, struct merge_source *s, struct segmen
     return r;
 }
 
-/* --- third pass: the streams ---------------------------------------------------------------- */
+/* ---- third pass: the streams ---- */
 
 /* The entry the cursor stands at; NULL behind the last.  Turns to another chunk where needed. */
 static int peek_entry(struct merge *m, uint32_t source, const struct entry **ret, struct err *err)
@@ -384,7 +384,7 @@ static int write_part(struct merge *m, struct str_view tenant, const struct segm
     return r;
 }
 
-/* --- the parts of a tenant ------------------------------------------------------------------ */
+/* ---- the parts of a tenant ---- */
 
 static void close_parts(struct merge *m)
 {

@@ -48,7 +48,7 @@ static int note(struct rebuild *rb, enum rebuild_event event, const struct found
     return rb->conf->note(rb->conf->ctx, event, f->place, f->key, why, err);
 }
 
-/* --- list ------------------------------------------------------------------------------- */
+/* ---- list ---- */
 
 static int take_key(void *ctx, const struct object_info *info, struct err *err)
 {
@@ -68,7 +68,7 @@ static int list_stores(struct rebuild *rb, struct err *err)
     return r < 0 ? r : object_list(rb->conf->stores.local, SV(""), take_key, rb, err);
 }
 
-/* --- verify ----------------------------------------------------------------------------- */
+/* ---- verify ---- */
 
 static int verify_part(struct rebuild *rb, const struct segment *s, const struct segment_part *info,
                        struct err *err)
@@ -147,7 +147,7 @@ static int verify_each(struct rebuild *rb, struct err *err)
     return 0;
 }
 
-/* --- decide ----------------------------------------------------------------------------- */
+/* ---- decide ---- */
 
 static int cmp_covering(const void *x, const void *y)
 {
@@ -334,7 +334,7 @@ static void describe_installation(struct rebuild *rb)
     rp->covered_lsn = covered_lsn(rb, rp->installation.uuid);
 }
 
-/* --- write ------------------------------------------------------------------------------ */
+/* ---- write ---- */
 
 static int index_one(struct rebuild *rb, struct index *ix, const struct found *f,
                      struct segment_info *ret, struct err *err)

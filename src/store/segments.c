@@ -76,7 +76,7 @@ struct segments *segments_new(const struct segments_conf *conf)
     return c;
 }
 
-/* --- table and list --------------------------------------------------------------------- */
+/* ---- table and list ---- */
 
 static struct open_segment **bucket_of(struct segments *c, struct uuid uuid)
 {
@@ -120,7 +120,7 @@ static void join_unused_locked(struct open_segment *o)
     c->unused_bytes += atomic_load(&o->mem_bytes);
 }
 
-/* --- memory ----------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static void charge_anyway(struct open_segment *o, uint64_t bytes)
 {
@@ -202,7 +202,7 @@ static int memory_is_short(struct err *err, const char *what, uint64_t bytes)
         (unsigned long long)bytes);
 }
 
-/* --- get and put ------------------------------------------------------------------------ */
+/* ---- get and put ---- */
 
 /* A use of the entry for the uuid, which is made where it is missing. */
 static struct open_segment *use(struct segments *c, const struct segment_info *info)
@@ -328,7 +328,7 @@ void segments_free(struct segments *c)
     free(c);
 }
 
-/* --- parts and filters ------------------------------------------------------------------ */
+/* ---- parts and filters ---- */
 
 const struct segment *open_segment_file(const struct open_segment *o)
 {

@@ -53,7 +53,7 @@ void streams_free(struct streams *s)
     free(s);
 }
 
-/* --- tenants ----------------------------------------------------------------------------- */
+/* ---- tenants ---- */
 
 static struct stream_tenant **tenant_bucket(struct streams *s, struct str_view name)
 {
@@ -94,7 +94,7 @@ static void tenant_remove(struct streams *s, struct stream_tenant *t)
     tenant_free(t);
 }
 
-/* --- finding and adding ------------------------------------------------------------------ */
+/* ---- finding and adding ---- */
 
 struct live_stream *streams_get(struct streams *s, uint32_t idx)
 {
@@ -221,7 +221,7 @@ uint64_t streams_mem_bytes(const struct streams *s)
            s->n_live * 2 * sizeof(uint32_t) + s->n_tenants * sizeof(struct stream_tenant);
 }
 
-/* --- labels and order -------------------------------------------------------------------- */
+/* ---- labels and order ---- */
 
 void stream_labels(struct streams *s, const struct live_stream *st, struct buf *out)
 {
@@ -324,7 +324,7 @@ size_t streams_sort(struct streams *s, struct arena *arena, struct sorted_tenant
     return n;
 }
 
-/* --- leaving ----------------------------------------------------------------------------- */
+/* ---- leaving ---- */
 
 static void evict(struct streams *s, uint32_t idx)
 {

@@ -47,7 +47,7 @@ struct streams;
 struct streams *streams_new(void);
 void streams_free(struct streams *s);
 
-/* --- the writer -------------------------------------------------------------------------- */
+/* ---- the writer ---- */
 
 /* NULL when the tenant has no stream. */
 struct stream_tenant *streams_find_tenant(struct streams *s, struct str_view name);
@@ -64,7 +64,7 @@ bool stream_rate_allows(struct streams *s, struct live_stream *st, uint64_t byte
 uint64_t streams_count(const struct streams *s);
 uint64_t streams_mem_bytes(const struct streams *s);
 
-/* --- queries ----------------------------------------------------------------------------- */
+/* ---- queries ---- */
 
 /* Runs pin() while no stream can be evicted, then yields the matching streams that have entries in
  * the generation it returns or a later one. */
@@ -73,7 +73,7 @@ int streams_select(struct streams *s, struct str_view tenant, const struct match
                    size_t n_matchers, streams_pin_fn *pin, void *ctx, struct arena *arena,
                    struct recent_stream **ret, size_t *ret_n, struct err *err);
 
-/* --- the spill thread -------------------------------------------------------------------- */
+/* ---- the spill thread ---- */
 
 /* Tenants by name, each with its streams in label order (sv_cmp of encoded sets); those that came
  * while it sorted may be missing.  Valid until the next sort or evict. */

@@ -27,7 +27,7 @@ static void asking_deinit(struct asking *a)
     regex_scratch_free(a->own);
 }
 
-/* --- one set of series ------------------------------------------------------------------ */
+/* ---- one set of series ---- */
 
 /* Where a table's series stands in the joint list. */
 struct numbered_series {
@@ -59,7 +59,7 @@ static size_t join_series(struct numbered_series *v, size_t n, struct index_seri
     return n_out;
 }
 
-/* --- select ----------------------------------------------------------------------------- */
+/* ---- select ---- */
 
 struct selections {
     struct asking a;
@@ -148,7 +148,7 @@ int index_select(struct index *ix, const struct index_query *q, struct arena *ar
     return r;
 }
 
-/* --- series ----------------------------------------------------------------------------- */
+/* ---- series ---- */
 
 struct listings {
     struct asking a;
@@ -184,7 +184,7 @@ int index_series(struct index *ix, const struct index_query *q, struct arena *ar
     return r;
 }
 
-/* --- names and values ------------------------------------------------------------------- */
+/* ---- names and values ---- */
 
 struct texts {
     struct asking a;
@@ -260,7 +260,7 @@ int index_label_values(struct index *ix, const struct index_query *q, struct str
     return list_texts(ix, q, &name, arena, ret, err);
 }
 
-/* --- stats ------------------------------------------------------------------------------ */
+/* ---- stats ---- */
 
 int index_stats(struct index *ix, const struct index_query *q, struct index_stats *ret,
                 struct err *err)

@@ -20,7 +20,7 @@ void lazy_readers_deinit(struct lazy_readers *all)
     mutex_deinit(&all->mu);
 }
 
-/* --- the list of open ones that nobody reads -------------------------------------------- */
+/* ---- the list of open ones that nobody reads ---- */
 
 static void leave_idle_locked(struct lazy_reader *r)
 {
@@ -59,7 +59,7 @@ static void close_crowd(struct lazy_readers *all)
     }
 }
 
-/* --- reading ---------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Uses the one that is open, or else *fresh, which it takes.  NULL: there is neither. */
 static struct object_reader *use(struct lazy_reader *r, struct object_reader **fresh)

@@ -157,7 +157,7 @@ static void damage(struct fixture *f, const struct segment_spec *s, size_t at)
     assert_int_equal(object_put(store, key, buf_view(&b), NULL), 0);
 }
 
-/* --- contents --------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 static uint64_t count_rows(struct fixture *f, const char *tenant)
 {
@@ -234,7 +234,7 @@ static void test_other_objects_are_passed_over(void **state)
     assert_int_equal(f->report.n_damaged, 0);
 }
 
-/* --- who lives -------------------------------------------------------------------------- */
+/* ---- who lives ---- */
 
 static void test_sources_of_a_merge_are_dead(void **state)
 {
@@ -417,7 +417,7 @@ static void test_random_segments_die_by_the_rule(void **state)
     }
 }
 
-/* --- damage ----------------------------------------------------------------------------- */
+/* ---- damage ---- */
 
 static void test_a_turned_byte_anywhere_is_found(void **state)
 {
@@ -463,7 +463,7 @@ static void test_a_cut_file_is_damaged_and_stays(void **state)
     }
 }
 
-/* --- LSNs and installations ------------------------------------------------------------- */
+/* ---- LSNs and installations ---- */
 
 static void test_the_covered_lsn_is_the_end_of_our_own_coverage(void **state)
 {
@@ -536,7 +536,7 @@ static void test_a_given_installation_is_taken(void **state)
     assert_int_equal(f->report.covered_lsn, 200);
 }
 
-/* --- failures --------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static void test_folders_that_hold_something_are_refused(void **state)
 {
