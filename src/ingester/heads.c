@@ -71,6 +71,7 @@ static bool is_full_locked(const struct heads *h)
 
 bool heads_make_room_locked(struct heads *h)
 {
+    mutex_assert_held(&h->mu);
     return !is_full_locked(h) || freeze_locked(h, wal_next_lsn(h->wal));
 }
 

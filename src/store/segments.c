@@ -85,6 +85,7 @@ static struct open_segment **bucket_of(struct segments *c, struct uuid uuid)
 
 static struct open_segment *find_locked(struct segments *c, struct uuid uuid)
 {
+    mutex_assert_held(&c->mu);
     struct open_segment *o = *bucket_of(c, uuid);
     while (o && !uuid_eq(o->uuid, uuid))
         o = o->in_bucket;
@@ -93,6 +94,7 @@ static struct open_segment *find_locked(struct segments *c, struct uuid uuid)
 
 static void leave_table_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct open_segment **at = bucket_of(o->cache, o->uuid);
     while (*at != o)
         at = &(*at)->in_bucket;
@@ -102,6 +104,7 @@ static void leave_table_locked(struct open_segment *o)
 
 static void leave_unused_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct segments *c = o->cache;
     *(o->older ? &o->older->newer : &c->oldest) = o->newer;
     *(o->newer ? &o->newer->older : &c->newest) = o->older;
@@ -112,6 +115,7 @@ static void leave_unused_locked(struct open_segment *o)
 
 static void join_unused_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct segments *c = o->cache;
     o->older = c->newest;
     *(c->newest ? &c->newest->newer : &c->oldest) = o;

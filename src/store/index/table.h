@@ -85,8 +85,7 @@ int table_remove_segments(struct table *t, const struct uuid *segments, size_t n
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,
                         struct err *err);
 
-/* --- read: table_match.c, table_select.c, table_labels.c
- * ------------------------------------------------------ */
+/* ---- read: table_match.c, table_select.c, table_labels.c ---- */
 
 /* Series of the tenant that match, all times.  Initialises *ret, also on failure. */
 int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struct index_query *q,
