@@ -108,7 +108,7 @@ static inline uint64_t chunk_section_offset(const struct chunk_meta *m, enum chu
 /* ERR_CORRUPT unless every field is within its limits and all bytes lie below part_bytes. */
 int chunk_meta_check(const struct chunk_meta *m, uint64_t part_bytes, struct err *err);
 
-/* --- encode ------------------------------------------------------------------------------ */
+/* ---- encode ---- */
 
 enum chunk_filter_mode {
     CHUNK_FILTER_AUTO,   /* where it costs at most 12 % of the compressed chunk */
@@ -142,7 +142,7 @@ struct chunk_encoded {
  * next add.  Metadata that is no canonical encoding is kept as it is. */
 void chunk_builder_finish(struct chunk_builder *b, struct chunk_encoded *ret);
 
-/* --- decode ------------------------------------------------------------------------------ */
+/* ---- decode ---- */
 
 /* All lines of a chunk: line i is p[start[i] .. start[i + 1] - 1), its \n left out. */
 struct chunk_lines {

@@ -203,7 +203,7 @@ int chunk_decoder_lines(struct chunk_decoder *d, struct chunk_lines *ret, struct
     return 0;
 }
 
-/* --- entries ----------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 static bool same_sm_as_before(const struct chunk_decoder *d, uint32_t row)
 {

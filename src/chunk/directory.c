@@ -97,7 +97,7 @@ void directory_count_sm_key(struct directory *d, struct str_view name)
     d->sm_keys[*slot - 1].n_chunks++;
 }
 
-/* --- encode ------------------------------------------------------------------------------ */
+/* ---- encode ---- */
 
 static void put_chunk(struct buf *out, const struct chunk_meta *m, uint64_t expected_at,
                       int64_t base_ts_ns)

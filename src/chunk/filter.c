@@ -38,7 +38,7 @@ static inline uint32_t slot_at(const char *p)
     return slot_of(fold8(v));
 }
 
-/* --- search ------------------------------------------------------------------------------ */
+/* ---- search ---- */
 
 enum gram_use { GRAM_SAFE, GRAM_ASCII_ONLY, GRAM_NEVER };
 
@@ -96,7 +96,7 @@ bool filter_may_contain(struct str_view filter, uint32_t n_bits, bool chunk_is_a
     return true;
 }
 
-/* --- build ------------------------------------------------------------------------------- */
+/* ---- build ---- */
 
 void filter_builder_init(struct filter_builder *b)
 {

@@ -92,7 +92,7 @@ int segment_trailer_decode(struct str_view bytes, struct segment_trailer *ret, s
     return 0;
 }
 
-/* --- encode ------------------------------------------------------------------------------ */
+/* ---- encode ---- */
 
 int footer_put_parts(struct buf *out, const struct segment_part *parts, size_t n, ZSTD_CCtx *cctx,
                      int level, struct err *err)
@@ -200,7 +200,7 @@ void footer_put_replaced(struct buf *out, const uint8_t (*uuids)[SEGMENT_UUID_BY
     buf_put_str(out, buf_view(&raw));
 }
 
-/* --- decode ------------------------------------------------------------------------------ */
+/* ---- decode ---- */
 
 static uint32_t rd_u32_varint(struct reader *in)
 {

@@ -56,6 +56,7 @@ struct head_pages *head_pages_ref(struct head_pages *p)
 /* An idle page, its charge given back; NULL when there is none. */
 static char *take_idle_locked(struct head_pages *p)
 {
+    mutex_assert_held(&p->mu);
     struct idle_page *page = p->idle;
     if (!page)
         return NULL;
@@ -72,8 +73,10 @@ void head_pages_unref(struct head_pages *p)
 {
     if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
         return;
+    mutex_lock(&p->mu); /* nobody else is left */
     for (char *page; (page = take_idle_locked(p));)
         head_unmap(page, HEAD_PAGE_BYTES);
+    mutex_unlock(&p->mu);
     mutex_deinit(&p->mu);
     free(p);
 }

@@ -63,7 +63,7 @@ struct segment_part {
     uint32_t directory_bytes, directory_crc;
 };
 
-/* --- write ------------------------------------------------------------------------------- */
+/* ---- write ---- */
 
 /* Takes the next bytes of the file. */
 struct segment_sink {
@@ -109,7 +109,7 @@ int segment_writer_finish(struct segment_writer *w, const struct segment_coverag
                           size_t n_coverage, const uint8_t (*replaced)[SEGMENT_UUID_BYTES],
                           size_t n_replaced, uint64_t *ret_bytes, struct err *err);
 
-/* --- read -------------------------------------------------------------------------------- */
+/* ---- read ---- */
 
 struct segment_source {
     void *ctx;

@@ -120,7 +120,7 @@ const struct segment_part *segment_find_part(const struct segment *s, struct str
     return NULL;
 }
 
-/* --- parts ------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 int part_open(struct part **ret, const struct segment *s, const struct segment_part *info,
               struct err *err)

@@ -67,7 +67,7 @@ uint64_t segment_writer_mem_bytes(const struct segment_writer *w)
            w->tenants.used_bytes;
 }
 
-/* --- bytes to the sink ------------------------------------------------------------------- */
+/* ---- bytes to the sink ---- */
 
 static int flush_out(struct segment_writer *w, struct err *err)
 {
@@ -100,7 +100,7 @@ static int refuse(struct segment_writer *w, struct err *err, const char *what)
     return err_set(err, ERR_INVALID, "segment writer: %s", what);
 }
 
-/* --- chunks and runs --------------------------------------------------------------------- */
+/* ---- chunks and runs ---- */
 
 static void close_run(struct segment_writer *w)
 {
@@ -175,7 +175,7 @@ static int flush_chunk(struct segment_writer *w, struct err *err)
     return put_chunk(w, &e.meta, e.payload, e.filter, err);
 }
 
-/* --- parts ------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 static int close_part(struct segment_writer *w, struct err *err)
 {

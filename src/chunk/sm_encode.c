@@ -24,14 +24,14 @@ enum { MODE_COLUMNS, MODE_OPAQUE };
 enum { KIND_SOME_ROWS = 0x10 };
 enum { VALUE_SLOTS = 1024, KEY_SLOTS = 4096 };
 
-struct pair {
+struct sm_pair {
     uint32_t set, key;
     struct str_view value;
 };
 
 struct split {
     struct arena *a;
-    struct pair *pairs; /* in set order, then grouped by key */
+    struct sm_pair *pairs; /* in set order, then grouped by key */
     size_t n_pairs, cap_pairs;
     struct str_view names[SM_MAX_KEYS];
     uint32_t n_of_key[SM_MAX_KEYS];
@@ -81,7 +81,7 @@ static bool split_set(struct split *s, uint32_t set, struct str_view encoded)
         canonical_bytes += varint_bytes(name.len) + name.len;
         canonical_bytes += varint_bytes(value.len) + value.len;
         s->pairs = mem_grow(s->pairs, &s->cap_pairs, s->n_pairs + 1, sizeof *s->pairs);
-        s->pairs[s->n_pairs++] = (struct pair){set, key, value};
+        s->pairs[s->n_pairs++] = (struct sm_pair){set, key, value};
         s->n_of_key[key]++;
         before = name;
     }
@@ -94,7 +94,7 @@ static int cmp_key_names(const void *a, const void *b, void *ctx)
     return sv_cmp(s->names[*(const uint32_t *)a], s->names[*(const uint32_t *)b]);
 }
 
-/* --- one payload ------------------------------------------------------------------------- */
+/* ---- one payload ---- */
 
 struct payload_out {
     ZSTD_CCtx *cctx;
@@ -133,7 +133,7 @@ static void put_plain(struct buf *out, const struct str_view *values, uint32_t n
         buf_put(out, values[i]);
 }
 
-/* --- one column -------------------------------------------------------------------------- */
+/* ---- one column ---- */
 
 struct column {
     struct str_view *pair_values; /* of this key's pairs, in set order */
@@ -255,9 +255,9 @@ static uint16_t levels_of(const struct column *c, uint32_t n_rows)
 }
 
 /* Groups pairs by key, keeping set order; first[k] is where key k begins. */
-static struct pair *group_pairs(struct split *s, uint32_t *first)
+static struct sm_pair *group_pairs(struct split *s, uint32_t *first)
 {
-    struct pair *grouped = arena_alloc(s->a, s->n_pairs * sizeof *grouped);
+    struct sm_pair *grouped = arena_alloc(s->a, s->n_pairs * sizeof *grouped);
     uint32_t at = 0;
     for (uint32_t k = 0; k < s->n_keys; k++) {
         first[k] = at;
@@ -273,7 +273,7 @@ static struct pair *group_pairs(struct split *s, uint32_t *first)
 static uint16_t put_columns(struct split *s, const struct sm_rows *rows, struct payload_out *o)
 {
     uint32_t order[SM_MAX_KEYS], first[SM_MAX_KEYS];
-    struct pair *grouped = group_pairs(s, first);
+    struct sm_pair *grouped = group_pairs(s, first);
     for (uint32_t k = 0; k < s->n_keys; k++)
         order[k] = k;
     qsort_r(order, s->n_keys, sizeof *order, cmp_key_names, s);
@@ -287,7 +287,7 @@ static uint16_t put_columns(struct split *s, const struct sm_rows *rows, struct 
     buf_put_varint(o->header, s->n_keys);
     for (uint32_t i = 0; i < s->n_keys; i++) {
         uint32_t key = order[i];
-        const struct pair *pairs = grouped + first[key];
+        const struct sm_pair *pairs = grouped + first[key];
         c->n_pairs = s->n_of_key[key];
         for (uint32_t p = 0; p < c->n_pairs; p++) {
             c->pair_values[p] = pairs[p].value;

@@ -52,7 +52,7 @@ static void set_paths(struct command *c)
     choose_suffix(c);
 }
 
-/* --- notes ------------------------------------------------------------------------------ */
+/* ---- notes ---- */
 
 /* To "<its name>.damaged", not over another of that name.  Only what ends in ".seg" is looked at by
  * the next start, which removes segments that the catalog does not name. */
@@ -109,7 +109,7 @@ static void print_report(const struct rebuild_report *r)
                "replayed at the next start, and what it has not is told then\n");
 }
 
-/* --- taking the place ------------------------------------------------------------------- */
+/* ---- taking the place ---- */
 
 static int move_aside(const struct command *c, const struct buf *folder, struct err *err)
 {

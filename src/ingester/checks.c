@@ -122,6 +122,7 @@ static uint64_t accepted_line_bytes(const struct push_stream *stream)
 /* The newest entry of the stream in the active generation; false when it has none there. */
 static bool newest_entry_locked(const struct heads *h, uint32_t idx, struct entry *ret)
 {
+    mutex_assert_held(&h->mu);
     struct head_mark m = heads_mark_locked(h);
     struct head_iter it;
     uint64_t position;
@@ -137,7 +138,7 @@ static bool same_entry(const struct entry *a, const struct entry *b)
 /* As far as one stream's entries are judged. */
 struct judgement {
     struct heads *h;
-    struct stream *st;
+    struct live_stream *st;
     struct push_batch *batch;
     struct push_stream *stream;
     int64_t window_ns, max_ts_ns; /* how far behind the newest one an entry may be, and that one */
@@ -186,6 +187,7 @@ static void check_entries_locked(struct heads *h, const struct ingester_conf *co
                                  struct push_batch *batch, struct push_stream *stream, uint32_t idx,
                                  int64_t now_mono_ns)
 {
+    mutex_assert_held(&h->mu);
     const struct limits *l = batch->limits;
     struct refusals refused = {.max_shown = conf->max_returned_stream_errors};
     struct judgement j = {.h = h,

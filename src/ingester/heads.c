@@ -71,6 +71,7 @@ static bool is_full_locked(const struct heads *h)
 
 bool heads_make_room_locked(struct heads *h)
 {
+    mutex_assert_held(&h->mu);
     return !is_full_locked(h) || freeze_locked(h, wal_cut(h->wal));
 }
 
@@ -122,7 +123,7 @@ uint64_t heads_append_stream_locked(struct heads *h, const struct push_stream *s
                                     int64_t now_mono_ns)
 {
     mutex_assert_held(&h->mu);
-    struct stream *st = streams_get(h->streams, idx);
+    struct live_stream *st = streams_get(h->streams, idx);
     uint64_t n = 0;
     /* Before the entries: a query that sees one of them also finds the stream. */
     atomic_store_explicit(&st->last_generation, h->active.g->number, memory_order_relaxed);

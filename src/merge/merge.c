@@ -19,7 +19,7 @@ enum { FULL_SHARE = 2 /* a chunk over target / FULL_SHARE is worth keeping */ };
 #define NOT_COPIED UINT32_MAX
 #define MAY_COPY (UINT32_MAX - 1) /* during the first pass */
 
-struct source {
+struct merge_source {
     const struct segment *segment;
     struct part *part; /* NULL: nothing in this period */
     struct part_source place;
@@ -33,24 +33,24 @@ struct source {
 };
 
 /* A run of the stream in work. */
-struct piece {
+struct sourced_run {
     struct segment_run run;
     uint32_t source, order; /* order of arrival among the stream's runs */
 };
 
 /* Where a source's decoded runs of the stream stand. */
-struct cursor {
-    uint32_t piece, row; /* in decoded[]; row counts within the run */
-    uint32_t end;        /* pieces of this source end before decoded[end] */
+struct merge_cursor {
+    uint32_t at, row; /* in decoded[], and in the run there */
+    uint32_t end;     /* runs of this source end before decoded[end] */
 };
 
 struct merge {
-    struct source sources[MERGE_MAX_SOURCES];
+    struct merge_source sources[MERGE_MAX_SOURCES];
     size_t n_sources;
-    struct piece *pieces;  /* by (first time, arrival) */
-    struct piece *decoded; /* those not copied, by arrival */
-    size_t n_pieces, n_decoded, cap_pieces, cap_decoded;
-    struct cursor cursors[MERGE_MAX_SOURCES];
+    struct sourced_run *runs;    /* by (first time, arrival) */
+    struct sourced_run *decoded; /* those not copied, by arrival */
+    size_t n_runs, n_decoded, cap_runs, cap_decoded;
+    struct merge_cursor cursors[MERGE_MAX_SOURCES];
     struct repeats repeats;
     struct buf payload, filter;
     struct merge_counts counts;
@@ -73,7 +73,7 @@ void merge_free(struct merge *m)
         chunk_decoder_free(m->sources[i].decoder);
         free(m->sources[i].copied);
     }
-    free(m->pieces);
+    free(m->runs);
     free(m->decoded);
     repeats_deinit(&m->repeats);
     buf_deinit(&m->payload);
@@ -88,10 +88,10 @@ struct merge_counts merge_counts(const struct merge *m)
 
 static void note_peak(struct merge *m)
 {
-    uint64_t sum = sizeof *m + (m->cap_pieces + m->cap_decoded) * sizeof *m->pieces +
-                   m->payload.cap + m->filter.cap + repeats_mem_bytes(&m->repeats);
+    uint64_t sum = sizeof *m + (m->cap_runs + m->cap_decoded) * sizeof *m->runs + m->payload.cap +
+                   m->filter.cap + repeats_mem_bytes(&m->repeats);
     for (size_t i = 0; i < MERGE_MAX_SOURCES; i++) {
-        const struct source *s = &m->sources[i];
+        const struct merge_source *s = &m->sources[i];
         sum += s->cap_copied * sizeof *s->copied + (s->part ? s->part->mem_bytes : 0) +
                (s->decoder ? chunk_decoder_mem_bytes(s->decoder) : 0);
     }
@@ -106,17 +106,17 @@ uint64_t merge_peak_bytes(struct merge *m)
     return peak > m->peak_bytes ? peak : m->peak_bytes;
 }
 
-/* --- the streams of all sources, in label order ------------------------------------------- */
+/* ---- the streams of all sources, in label order ---- */
 
 static int by_time(const void *a, const void *b)
 {
-    const struct piece *x = a, *y = b;
+    const struct sourced_run *x = a, *y = b;
     if (x->run.min_ts_ns != y->run.min_ts_ns)
         return x->run.min_ts_ns < y->run.min_ts_ns ? -1 : 1;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static const struct segment_stream *peek_stream(const struct source *s)
+static const struct segment_stream *peek_stream(const struct merge_source *s)
 {
     return s->part && s->next_stream < s->part->n_streams ? &s->part->streams[s->next_stream]
                                                           : NULL;
@@ -128,17 +128,17 @@ static void rewind_streams(struct merge *m)
         m->sources[i].next_stream = 0;
 }
 
-static void take_pieces(struct merge *m, uint32_t source, const struct segment_stream *st)
+static void take_runs(struct merge *m, uint32_t source, const struct segment_stream *st)
 {
-    m->pieces = mem_grow(m->pieces, &m->cap_pieces, m->n_pieces + st->n_runs, sizeof(struct piece));
+    m->runs = mem_grow(m->runs, &m->cap_runs, m->n_runs + st->n_runs, sizeof(struct sourced_run));
     for (uint32_t i = 0; i < st->n_runs; i++) {
-        m->pieces[m->n_pieces] = (struct piece){m->sources[source].part->runs[st->first_run + i],
-                                                source, (uint32_t)m->n_pieces};
-        m->n_pieces++;
+        m->runs[m->n_runs] = (struct sourced_run){m->sources[source].part->runs[st->first_run + i],
+                                                  source, (uint32_t)m->n_runs};
+        m->n_runs++;
     }
 }
 
-/* 1: *ret_labels and pieces hold the next one; 0: there is none. */
+/* 1: *ret_labels and runs hold the next one; 0: there is none. */
 static int next_stream(struct merge *m, struct str_view *ret_labels, struct err *err)
 {
     const struct segment_stream *least = NULL;
@@ -149,25 +149,25 @@ static int next_stream(struct merge *m, struct str_view *ret_labels, struct err 
     }
     if (!least)
         return 0;
-    m->n_pieces = 0;
+    m->n_runs = 0;
     for (uint32_t i = 0; i < m->n_sources; i++) {
-        struct source *s = &m->sources[i];
+        struct merge_source *s = &m->sources[i];
         const struct segment_stream *st = peek_stream(s);
         if (!st || !sv_eq(st->labels, least->labels))
             continue;
-        take_pieces(m, i, st);
+        take_runs(m, i, st);
         s->next_stream++;
         const struct segment_stream *after = peek_stream(s);
         if (after && sv_cmp(after->labels, st->labels) <= 0)
             return err_set(err, ERR_CORRUPT, "merge: streams of a source are not in label order");
     }
-    if (m->n_pieces > 1)
-        qsort(m->pieces, m->n_pieces, sizeof *m->pieces, by_time);
+    if (m->n_runs > 1)
+        qsort(m->runs, m->n_runs, sizeof *m->runs, by_time);
     *ret_labels = least->labels;
     return 1;
 }
 
-/* --- first pass: which chunks to copy ------------------------------------------------------ */
+/* ---- first pass: which chunks to copy ---- */
 
 static bool is_near_full(const struct chunk_meta *c)
 {
@@ -178,7 +178,7 @@ static bool is_near_full(const struct chunk_meta *c)
 static void forbid_copies(struct merge *m, size_t from, size_t end)
 {
     for (size_t i = from; i < end; i++)
-        m->sources[m->pieces[i].source].copied[m->pieces[i].run.chunk] = NOT_COPIED;
+        m->sources[m->runs[i].source].copied[m->runs[i].run.chunk] = NOT_COPIED;
 }
 
 /* Runs that overlap in time are mixed.  Those of one source come in order already, so there an
@@ -188,9 +188,9 @@ static void forbid_overlaps(struct merge *m)
     size_t from = 0;
     int64_t end_ns = INT64_MIN;
     bool one_source = true;
-    for (size_t i = 0; i < m->n_pieces; i++) {
-        const struct piece *p = &m->pieces[i];
-        bool same = one_source && p->source == m->pieces[from].source;
+    for (size_t i = 0; i < m->n_runs; i++) {
+        const struct sourced_run *p = &m->runs[i];
+        bool same = one_source && p->source == m->runs[from].source;
         if (i == from || p->run.min_ts_ns > end_ns || (p->run.min_ts_ns == end_ns && same)) {
             if (i - from > 1)
                 forbid_copies(m, from, i);
@@ -202,8 +202,8 @@ static void forbid_overlaps(struct merge *m)
         one_source = same;
         end_ns = p->run.max_ts_ns > end_ns ? p->run.max_ts_ns : end_ns;
     }
-    if (m->n_pieces - from > 1)
-        forbid_copies(m, from, m->n_pieces);
+    if (m->n_runs - from > 1)
+        forbid_copies(m, from, m->n_runs);
 }
 
 static int choose_copies(struct merge *m, struct err *err)
@@ -213,7 +213,7 @@ static int choose_copies(struct merge *m, struct err *err)
     for (size_t i = 0; i < m->n_sources; i++)
         n_with += m->sources[i].part != NULL;
     for (size_t i = 0; i < m->n_sources; i++) {
-        struct source *s = &m->sources[i];
+        struct merge_source *s = &m->sources[i];
         if (!s->part)
             continue;
         s->copied = mem_grow(s->copied, &s->cap_copied, s->part->n_chunks, sizeof *s->copied);
@@ -231,9 +231,9 @@ static int choose_copies(struct merge *m, struct err *err)
     return r;
 }
 
-/* --- second pass: the copies ---------------------------------------------------------------- */
+/* ---- second pass: the copies ---- */
 
-static int copy_chunks_of(struct merge *m, struct source *s, struct segment_writer *w,
+static int copy_chunks_of(struct merge *m, struct merge_source *s, struct segment_writer *w,
                           struct err *err)
 {
     int r = 0;
@@ -252,21 +252,21 @@ static int copy_chunks_of(struct merge *m, struct source *s, struct segment_writ
     return r;
 }
 
-/* --- third pass: the streams ---------------------------------------------------------------- */
+/* ---- third pass: the streams ---- */
 
 /* The entry the cursor stands at; NULL behind the last.  Turns to another chunk where needed. */
 static int peek_entry(struct merge *m, uint32_t source, const struct entry **ret, struct err *err)
 {
-    struct cursor *c = &m->cursors[source];
-    struct source *s = &m->sources[source];
+    struct merge_cursor *c = &m->cursors[source];
+    struct merge_source *s = &m->sources[source];
     *ret = NULL;
-    if (c->piece < c->end && c->row == m->decoded[c->piece].run.rows) {
-        c->piece++;
+    if (c->at < c->end && c->row == m->decoded[c->at].run.rows) {
+        c->at++;
         c->row = 0;
     }
-    if (c->piece == c->end)
+    if (c->at == c->end)
         return 0;
-    const struct segment_run *run = &m->decoded[c->piece].run;
+    const struct segment_run *run = &m->decoded[c->at].run;
     if (s->decoded != run->chunk) {
         if (!s->decoder)
             s->decoder = chunk_decoder_new();
@@ -302,7 +302,7 @@ static int put_entries_before(struct merge *m, struct segment_writer *w, int64_t
             }
         }
         if (!least || least->ts_ns > ts_ns ||
-            (least->ts_ns == ts_ns && m->decoded[m->cursors[from].piece].order > order))
+            (least->ts_ns == ts_ns && m->decoded[m->cursors[from].at].order > order))
             return 0;
         m->cursors[from].row++;
         if (!repeats_add(&m->repeats, least)) {
@@ -317,11 +317,11 @@ static int put_entries_before(struct merge *m, struct segment_writer *w, int64_t
 
 static int by_arrival(const void *a, const void *b)
 {
-    const struct piece *x = a, *y = b;
+    const struct sourced_run *x = a, *y = b;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-static bool is_copied(const struct merge *m, const struct piece *p)
+static bool is_copied(const struct merge *m, const struct sourced_run *p)
 {
     return m->sources[p->source].copied[p->run.chunk] != NOT_COPIED;
 }
@@ -330,16 +330,16 @@ static bool is_copied(const struct merge *m, const struct piece *p)
 static void list_decoded(struct merge *m)
 {
     m->n_decoded = 0;
-    m->decoded = mem_grow(m->decoded, &m->cap_decoded, m->n_pieces, sizeof *m->decoded);
-    for (size_t i = 0; i < m->n_pieces; i++)
-        if (!is_copied(m, &m->pieces[i]))
-            m->decoded[m->n_decoded++] = m->pieces[i];
+    m->decoded = mem_grow(m->decoded, &m->cap_decoded, m->n_runs, sizeof *m->decoded);
+    for (size_t i = 0; i < m->n_runs; i++)
+        if (!is_copied(m, &m->runs[i]))
+            m->decoded[m->n_decoded++] = m->runs[i];
     if (m->n_decoded > 1)
         qsort(m->decoded, m->n_decoded, sizeof *m->decoded, by_arrival);
     uint32_t at = 0;
     for (uint32_t s = 0; s < m->n_sources; s++) {
-        struct cursor *c = &m->cursors[s];
-        *c = (struct cursor){.piece = at};
+        struct merge_cursor *c = &m->cursors[s];
+        *c = (struct merge_cursor){.at = at};
         while (at < m->n_decoded && m->decoded[at].source == s)
             at++;
         c->end = at;
@@ -352,8 +352,8 @@ static int write_stream(struct merge *m, struct str_view labels, struct segment_
     int r = segment_writer_stream(w, labels, err);
     list_decoded(m);
     repeats_clear(&m->repeats);
-    for (size_t i = 0; i < m->n_pieces && r == 0; i++) {
-        const struct piece *p = &m->pieces[i];
+    for (size_t i = 0; i < m->n_runs && r == 0; i++) {
+        const struct sourced_run *p = &m->runs[i];
         if (!is_copied(m, p))
             continue;
         r = put_entries_before(m, w, p->run.min_ts_ns, p->order, err);
@@ -384,7 +384,7 @@ static int write_part(struct merge *m, struct str_view tenant, const struct segm
     return r;
 }
 
-/* --- the parts of a tenant ------------------------------------------------------------------ */
+/* ---- the parts of a tenant ---- */
 
 static void close_parts(struct merge *m)
 {
@@ -395,7 +395,7 @@ static void close_parts(struct merge *m)
     }
 }
 
-static int open_part(struct source *s, const struct segment_part *info, struct err *err)
+static int open_part(struct merge_source *s, const struct segment_part *info, struct err *err)
 {
     int r = part_open(&s->part, s->segment, info, err);
     if (r < 0)

@@ -17,7 +17,7 @@ struct arena;
 struct segment;        /* chunk/segment.h */
 struct segment_writer; /* chunk/segment.h */
 
-/* --- which segments ---------------------------------------------------------------------- */
+/* ---- which segments ---- */
 
 enum {
     MERGE_MAX_SOURCES = 32, /* of one merge: each keeps a chunk decoded */
@@ -31,7 +31,7 @@ struct merge_candidate {
 /* How many of the first of v, in order of arrival, one merge takes: at least one. */
 size_t merge_choose(const struct merge_candidate *v, size_t n, uint64_t max_bytes);
 
-/* --- which objects ----------------------------------------------------------------------- */
+/* ---- which objects ---- */
 
 struct merge_tenant {
     struct str_view name;
@@ -45,7 +45,7 @@ size_t merge_list_tenants(struct arena *arena, struct segment *const *sources, s
  * share objects, each closed past that size.  Returns the number of objects. */
 uint32_t merge_plan_objects(struct merge_tenant *v, size_t n, uint64_t object_bytes);
 
-/* --- how --------------------------------------------------------------------------------- */
+/* ---- how ---- */
 
 struct merge;
 struct merge *merge_new(void);

@@ -21,7 +21,7 @@ struct catalog {
     _Atomic uint64_t last_generation; /* handed out */
 };
 
-/* --- the environment -------------------------------------------------------------------- */
+/* ---- the environment ---- */
 
 static int put_u64(struct kv_txn *t, struct str_view key, uint64_t v, struct err *err)
 {
@@ -146,7 +146,7 @@ uint64_t catalog_next_generation(struct catalog *c)
     return atomic_fetch_add(&c->last_generation, 1) + 1;
 }
 
-/* --- commit and load -------------------------------------------------------------------- */
+/* ---- commit and load ---- */
 
 struct commit {
     const struct catalog_change *change;

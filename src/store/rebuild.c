@@ -39,7 +39,7 @@ static int note(struct rebuild *rb, enum rebuild_event event, const struct found
     return rb->conf->note(rb->conf->ctx, event, f->place, f->key, why, err);
 }
 
-/* --- list ------------------------------------------------------------------------------- */
+/* ---- list ---- */
 
 static int take_key(void *ctx, const struct object_info *info, struct err *err)
 {
@@ -59,7 +59,7 @@ static int list_stores(struct rebuild *rb, struct err *err)
     return r < 0 ? r : object_list(rb->conf->stores.local, SV(""), take_key, rb, err);
 }
 
-/* --- verify ----------------------------------------------------------------------------- */
+/* ---- verify ---- */
 
 static int verify_part(struct rebuild *rb, const struct segment *s, const struct segment_part *info,
                        struct err *err)
@@ -123,7 +123,7 @@ static int verify_each(struct rebuild *rb, struct err *err)
     return 0;
 }
 
-/* --- decide ----------------------------------------------------------------------------- */
+/* ---- decide ---- */
 
 static int decide(struct rebuild *rb, struct err *err)
 {
@@ -183,7 +183,7 @@ static void describe_installation(struct rebuild *rb)
     }
 }
 
-/* --- write ------------------------------------------------------------------------------ */
+/* ---- write ---- */
 
 static int index_one(struct rebuild *rb, struct index *ix, const struct found *f,
                      struct segment_info *ret, struct err *err)

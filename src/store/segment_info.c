@@ -156,7 +156,7 @@ struct str_view segment_key(struct arena *arena, struct uuid uuid, int64_t min_t
                         tm.tm_mday, text);
 }
 
-/* --- from a segment --------------------------------------------------------------------- */
+/* ---- from a segment ---- */
 
 static size_t list_periods(const struct segment *s, struct period *v)
 {

@@ -76,7 +76,7 @@ struct segments *segments_new(const struct segments_conf *conf)
     return c;
 }
 
-/* --- table and list --------------------------------------------------------------------- */
+/* ---- table and list ---- */
 
 static struct open_segment **bucket_of(struct segments *c, struct uuid uuid)
 {
@@ -85,6 +85,7 @@ static struct open_segment **bucket_of(struct segments *c, struct uuid uuid)
 
 static struct open_segment *find_locked(struct segments *c, struct uuid uuid)
 {
+    mutex_assert_held(&c->mu);
     struct open_segment *o = *bucket_of(c, uuid);
     while (o && !uuid_eq(o->uuid, uuid))
         o = o->in_bucket;
@@ -93,6 +94,7 @@ static struct open_segment *find_locked(struct segments *c, struct uuid uuid)
 
 static void leave_table_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct open_segment **at = bucket_of(o->cache, o->uuid);
     while (*at != o)
         at = &(*at)->in_bucket;
@@ -102,6 +104,7 @@ static void leave_table_locked(struct open_segment *o)
 
 static void leave_unused_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct segments *c = o->cache;
     *(o->older ? &o->older->newer : &c->oldest) = o->newer;
     *(o->newer ? &o->newer->older : &c->newest) = o->older;
@@ -112,6 +115,7 @@ static void leave_unused_locked(struct open_segment *o)
 
 static void join_unused_locked(struct open_segment *o)
 {
+    mutex_assert_held(&o->cache->mu);
     struct segments *c = o->cache;
     o->older = c->newest;
     *(c->newest ? &c->newest->newer : &c->oldest) = o;
@@ -120,7 +124,7 @@ static void join_unused_locked(struct open_segment *o)
     c->unused_bytes += atomic_load(&o->mem_bytes);
 }
 
-/* --- memory ----------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static void charge_anyway(struct open_segment *o, uint64_t bytes)
 {
@@ -202,7 +206,7 @@ static int memory_is_short(struct err *err, const char *what, uint64_t bytes)
         (unsigned long long)bytes);
 }
 
-/* --- get and put ------------------------------------------------------------------------ */
+/* ---- get and put ---- */
 
 /* A use of the entry for the uuid, which is made where it is missing. */
 static struct open_segment *use(struct segments *c, const struct segment_info *info)
@@ -328,7 +332,7 @@ void segments_free(struct segments *c)
     free(c);
 }
 
-/* --- parts and filters ------------------------------------------------------------------ */
+/* ---- parts and filters ---- */
 
 const struct segment *open_segment_file(const struct open_segment *o)
 {

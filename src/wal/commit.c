@@ -17,7 +17,7 @@ COUNTER(disk_full_total, "loki_ingester_wal_disk_full_failures_total",
 
 enum { MAX_IOV = 512 };
 
-/* --- the file ---------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 /* Whoever is answered after this may rely on it; so may the witness, which then knows that the file
  * is in use (first group) or, at no cost, how far it goes. */
@@ -71,7 +71,7 @@ static int next_file(struct wal *w, uint64_t epoch, struct err *err)
     return 0;
 }
 
-/* --- one group --------------------------------------------------------------------------- */
+/* ---- one group ---- */
 
 struct write_list {
     struct iovec iov[MAX_IOV];
@@ -183,7 +183,7 @@ static void break_log(struct wal *w, int code, const struct err *err)
     w->dirty = false; /* a failed sync is never tried again */
 }
 
-/* --- the thread -------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void answer_group(struct group_draft *g, int code, const struct err *err)
 {
@@ -271,7 +271,7 @@ void wal_commit_thread(void *ctx)
     mutex_unlock(&w->mu);
 }
 
-/* --- its end, and repair ----------------------------------------------------------------- */
+/* ---- its end, and repair ---- */
 
 void wal_commit_end(struct wal *w)
 {

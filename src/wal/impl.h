@@ -48,12 +48,12 @@ struct wal {
     int64_t last_sync_ns;
 };
 
-/* --- wal.c --- */
+/* ---- wal.c ---- */
 
 /* Nothing more joins the last group: the next one begins behind its end. */
 void wal_close_last_locked(struct wal *w);
 
-/* --- commit.c --- */
+/* ---- commit.c ---- */
 
 void wal_commit_thread(void *ctx);
 /* The thread has ended, or never began: syncs in every mode and closes the file. */

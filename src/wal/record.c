@@ -110,7 +110,7 @@ bool wal_canonical_put(struct buf *out, const struct push_batch *b, struct wal_c
     return open_stream != SIZE_MAX;
 }
 
-/* --- decoding ---------------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 static int corrupt(struct err *err, const char *what)
 {

@@ -12,7 +12,7 @@ enum {
     POLICY_REPEAT_BYTES = 1 << 20,
 };
 
-/* --- where a record goes ----------------------------------------------------------------- */
+/* ---- where a record goes ---- */
 
 static struct group_draft *group_new_locked(struct wal *w)
 {
@@ -73,7 +73,7 @@ static struct group_draft *group_for_locked(struct wal *w, uint64_t payload_byte
     return g;
 }
 
-/* --- appending --------------------------------------------------------------------------- */
+/* ---- appending ---- */
 
 static bool policy_known_locked(const struct wal *w, uint64_t id)
 {
@@ -149,7 +149,7 @@ uint64_t wal_cut(struct wal *w)
     return wal_lsn(w->epoch, w->at < WAL_MAX_END ? w->at : WAL_MAX_END);
 }
 
-/* --- life -------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 int wal_open(struct wal **ret, const struct wal_options *options,
              const struct wal_replayed *replayed, struct err *err)

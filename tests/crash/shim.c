@@ -16,7 +16,7 @@
 #include "shim_log.h"
 #include "shim_paths.h"
 
-/* --- opening -------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 typedef int openat_fn(int dir_fd, const char *path, int flags, ...);
 
@@ -111,7 +111,7 @@ EXPORT int dup2(int from, int to)
     return real(from, to);
 }
 
-/* --- names ---------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 EXPORT int mkdirat(int dir_fd, const char *path, mode_t mode)
 {
@@ -208,7 +208,7 @@ EXPORT int link(const char *from, const char *to)
     return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-/* --- room ----------------------------------------------------------------------------------- */
+/* ---- room ---- */
 
 EXPORT int statvfs(const char *path, struct statvfs *ret)
 {

@@ -15,7 +15,7 @@
 #include "shim_log.h"
 #include "shim_paths.h"
 
-/* --- data ----------------------------------------------------------------------------------- */
+/* ---- data ---- */
 
 typedef ssize_t pwritev_fn(int fd, const struct iovec *iov, int n, off_t at);
 
@@ -125,7 +125,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t at)
     return shim_fd_is_watched(fd, &w) ? watched_write(fd, &w, iov, n, at) : real(fd, iov, n, at);
 }
 
-/* --- sizes ---------------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static int resize(int fd, const struct shim_fd *w, enum shim_op op, off_t size,
                   int (*change)(int fd, off_t size))
@@ -178,7 +178,7 @@ EXPORT int posix_fallocate(int fd, off_t at, off_t len)
     return fallocate(fd, 0, at, len) == 0 ? 0 : errno;
 }
 
-/* --- syncs ---------------------------------------------------------------------------------- */
+/* ---- syncs ---- */
 
 static void wait_as_disks_do(void)
 {

@@ -53,7 +53,7 @@ void shim_unlock(void)
     pthread_mutex_unlock(&mu);
 }
 
-/* --- the end of the process ---------------------------------------------------------------- */
+/* ---- the end of the process ---- */
 
 /* The lock is held, so no other thread is between an operation and its record. */
 static void end_process(void)
@@ -79,7 +79,7 @@ bool shim_dies_half(void)
     return next_dies(SHIM_KILL_HALF);
 }
 
-/* --- records ------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static bool all_zero(const struct iovec *iov, size_t n_bytes)
 {
@@ -141,7 +141,7 @@ void shim_record(const struct shim_entry *e)
         end_process();
 }
 
-/* --- faults -------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 bool shim_faulted(enum shim_fault op, const char *path)
 {
@@ -159,7 +159,7 @@ bool shim_faulted(enum shim_fault op, const char *path)
     return true;
 }
 
-/* --- begin --------------------------------------------------------------------------------- */
+/* ---- begin ---- */
 
 static int open_high(const char *path, int flags)
 {

@@ -10,7 +10,7 @@
 
 #include "shim_log.h"
 
-/* --- which descriptors ---------------------------------------------------------------------- */
+/* ---- which descriptors ---- */
 
 enum { MAX_FDS = 1 << 16 };
 static struct shim_fd fds[MAX_FDS];
@@ -68,7 +68,7 @@ void shim_fd_forget(int fd)
         fds[fd] = (struct shim_fd){0};
 }
 
-/* --- which paths ---------------------------------------------------------------------------- */
+/* ---- which paths ---- */
 
 const char *shim_path(int dir_fd, const char *path, char room[PATH_MAX])
 {

@@ -7,7 +7,7 @@
 
 enum { VERDICTS = 1024 };
 
-struct condition {
+struct stream_condition {
     const struct matcher *m;
     bool by_pair;       /* the stream matches iff it has (EQ) or has not (NE) that pair */
     uint32_t pair;      /* UINT32_MAX: no stream has it */
@@ -18,10 +18,10 @@ struct condition {
     } * verdicts;
 };
 
-static void condition_init(struct condition *c, struct streams *s, const struct matcher *m,
+static void condition_init(struct stream_condition *c, struct streams *s, const struct matcher *m,
                            struct regex_scratch *scratch, struct arena *arena)
 {
-    *c = (struct condition){.m = m};
+    *c = (struct stream_condition){.m = m};
     c->by_pair = (m->op == MATCH_EQ || m->op == MATCH_NE) && m->value.len > 0;
     if (c->by_pair)
         c->pair = pairs_find(&s->pairs, m->name, m->value);
@@ -31,10 +31,10 @@ static void condition_init(struct condition *c, struct streams *s, const struct 
         c->verdicts = arena_zalloc(arena, VERDICTS, sizeof *c->verdicts);
 }
 
-static bool ask_pair(struct condition *c, struct streams *s, uint32_t idx,
+static bool ask_pair(struct stream_condition *c, struct streams *s, uint32_t idx,
                      struct regex_scratch *scratch)
 {
-    const struct pair *p = pairs_get(&s->pairs, idx);
+    const struct label_pair *p = pairs_get(&s->pairs, idx);
     if (!c->verdicts)
         return matcher_matches(c->m, scratch, pair_value(p));
     if (c->verdicts[idx % VERDICTS].pair_plus_1 != idx + 1) {
@@ -44,8 +44,8 @@ static bool ask_pair(struct condition *c, struct streams *s, uint32_t idx,
     return c->verdicts[idx % VERDICTS].passes;
 }
 
-static bool condition_holds(struct condition *c, struct streams *s, const struct stream *st,
-                            struct regex_scratch *scratch)
+static bool condition_holds(struct stream_condition *c, struct streams *s,
+                            const struct live_stream *st, struct regex_scratch *scratch)
 {
     for (uint32_t i = 0; i < st->n_pairs; i++) {
         if (c->by_pair && st->pairs[i] == c->pair)
@@ -56,9 +56,9 @@ static bool condition_holds(struct condition *c, struct streams *s, const struct
     return c->by_pair ? c->m->op == MATCH_NE : c->absent_passes;
 }
 
-struct selecting_streams {
+struct stream_selection {
     struct streams *s;
-    struct condition *conditions;
+    struct stream_condition *conditions;
     size_t n_conditions;
     struct regex_scratch *scratch;
     uint64_t oldest_generation;
@@ -68,10 +68,10 @@ struct selecting_streams {
     size_t n, cap;
 };
 
-static void select_from(struct selecting_streams *sel, const uint32_t *v, size_t n)
+static void select_from(struct stream_selection *sel, const uint32_t *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        struct stream *st = streams_get(sel->s, v[i]);
+        struct live_stream *st = streams_get(sel->s, v[i]);
         bool holds = atomic_load_explicit(&st->last_generation, memory_order_relaxed) >=
                      sel->oldest_generation;
         for (size_t c = 0; c < sel->n_conditions && holds; c++)
@@ -100,9 +100,9 @@ int streams_select(struct streams *s, struct str_view tenant, const struct match
                    size_t n_matchers, streams_pin_fn *pin, void *ctx, struct arena *arena,
                    struct recent_stream **ret, size_t *ret_n, struct err *err)
 {
-    struct selecting_streams sel = {.s = s, .n_conditions = n_matchers, .arena = arena};
+    struct stream_selection sel = {.s = s, .n_conditions = n_matchers, .arena = arena};
     sel.scratch = needs_scratch(matchers, n_matchers) ? regex_scratch_new() : NULL;
-    sel.conditions = ARENA_ARRAY(arena, struct condition, n_matchers);
+    sel.conditions = ARENA_ARRAY(arena, struct stream_condition, n_matchers);
     rwlock_rdlock(&s->lock);
     sel.oldest_generation = pin(ctx);
     const struct stream_tenant *t = streams_find_tenant(s, tenant);

@@ -53,7 +53,7 @@ void streams_free(struct streams *s)
     free(s);
 }
 
-/* --- tenants ----------------------------------------------------------------------------- */
+/* ---- tenants ---- */
 
 static struct stream_tenant **tenant_bucket(struct streams *s, struct str_view name)
 {
@@ -94,14 +94,14 @@ static void tenant_remove(struct streams *s, struct stream_tenant *t)
     tenant_free(t);
 }
 
-/* --- finding and adding ------------------------------------------------------------------ */
+/* ---- finding and adding ---- */
 
-struct stream *streams_get(struct streams *s, uint32_t idx)
+struct live_stream *streams_get(struct streams *s, uint32_t idx)
 {
     return &s->blocks[idx / STREAMS_PER_BLOCK][idx % STREAMS_PER_BLOCK];
 }
 
-struct wanted {
+struct wanted_stream {
     struct streams *s;
     const struct stream_tenant *tenant;
     struct str_view labels;
@@ -111,8 +111,8 @@ struct wanted {
 /* An encoded set is its count and its pairs one after the other, so it is compared piecewise. */
 static bool same_stream(const void *ctx, uint32_t idx)
 {
-    const struct wanted *w = ctx;
-    const struct stream *st = streams_get(w->s, idx);
+    const struct wanted_stream *w = ctx;
+    const struct live_stream *st = streams_get(w->s, idx);
     if (st->hash != w->hash || st->tenant != w->tenant)
         return false;
     struct reader in = reader_of(w->labels);
@@ -135,7 +135,7 @@ static uint32_t slot_hash(const struct stream_tenant *t, uint64_t hash)
 uint32_t streams_find(struct streams *s, const struct stream_tenant *t, struct str_view labels,
                       uint64_t hash)
 {
-    struct wanted w = {s, t, labels, hash};
+    struct wanted_stream w = {s, t, labels, hash};
     return idx_table_find(&s->table, slot_hash(t, hash), same_stream, &w);
 }
 
@@ -144,7 +144,7 @@ static uint32_t take_number(struct streams *s)
     if (s->n_free)
         return s->free_list[--s->n_free];
     assert(s->n < STREAMS_PER_BLOCK * STREAMS_MAX_BLOCKS);
-    struct stream **block = &s->blocks[s->n / STREAMS_PER_BLOCK];
+    struct live_stream **block = &s->blocks[s->n / STREAMS_PER_BLOCK];
     if (!*block) {
         *block = mem_zalloc(STREAMS_PER_BLOCK, sizeof **block);
         s->mem_bytes += STREAMS_PER_BLOCK * sizeof **block;
@@ -152,7 +152,7 @@ static uint32_t take_number(struct streams *s)
     return s->n++;
 }
 
-static void take_pairs(struct streams *s, struct stream *st, struct str_view labels)
+static void take_pairs(struct streams *s, struct live_stream *st, struct str_view labels)
 {
     struct reader in = reader_of(labels);
     uint64_t n = rd_varint(&in);
@@ -177,8 +177,9 @@ uint32_t streams_add(struct streams *s, struct str_view tenant, struct str_view 
     if (!t)
         t = tenant_add(s, tenant);
     uint32_t idx = take_number(s);
-    struct stream *st = streams_get(s, idx);
-    *st = (struct stream){.hash = hash, .tenant = t, .limiter_tokens = -1, .max_ts_ns = INT64_MIN};
+    struct live_stream *st = streams_get(s, idx);
+    *st = (struct live_stream){
+        .hash = hash, .tenant = t, .limiter_tokens = -1, .max_ts_ns = INT64_MIN};
     take_pairs(s, st, labels);
     idx_table_add(&s->table, slot_hash(t, hash), idx);
     t->fresh = mem_grow(t->fresh, &t->cap_fresh, t->n_fresh + 1, sizeof *t->fresh);
@@ -191,7 +192,7 @@ uint32_t streams_add(struct streams *s, struct str_view tenant, struct str_view 
     return idx;
 }
 
-bool stream_rate_allows(struct streams *s, struct stream *st, uint64_t bytes,
+bool stream_rate_allows(struct streams *s, struct live_stream *st, uint64_t bytes,
                         uint64_t rate_bytes_per_s, uint64_t burst_bytes, int64_t now_mono_ns)
 {
     uint32_t now_ms = (uint32_t)((now_mono_ns - s->began_mono_ns) / NS_PER_MS);
@@ -220,9 +221,9 @@ uint64_t streams_mem_bytes(const struct streams *s)
            s->n_live * 2 * sizeof(uint32_t) + s->n_tenants * sizeof(struct stream_tenant);
 }
 
-/* --- labels and order -------------------------------------------------------------------- */
+/* ---- labels and order ---- */
 
-void stream_labels(struct streams *s, const struct stream *st, struct buf *out)
+void stream_labels(struct streams *s, const struct live_stream *st, struct buf *out)
 {
     buf_put_varint(out, st->n_pairs);
     for (uint32_t i = 0; i < st->n_pairs; i++)
@@ -234,8 +235,8 @@ void stream_labels(struct streams *s, const struct stream *st, struct buf *out)
 static int cmp_streams(const void *a, const void *b, void *ctx)
 {
     struct streams *s = ctx;
-    const struct stream *x = streams_get(s, *(const uint32_t *)a);
-    const struct stream *y = streams_get(s, *(const uint32_t *)b);
+    const struct live_stream *x = streams_get(s, *(const uint32_t *)a);
+    const struct live_stream *y = streams_get(s, *(const uint32_t *)b);
     if (x->n_pairs != y->n_pairs) {
         char xc[10], yc[10]; /* varints */
         struct buf xb = {xc, 0, sizeof xc}, yb = {yc, 0, sizeof yc};
@@ -323,11 +324,11 @@ size_t streams_sort(struct streams *s, struct arena *arena, struct sorted_tenant
     return n;
 }
 
-/* --- leaving ----------------------------------------------------------------------------- */
+/* ---- leaving ---- */
 
 static void evict(struct streams *s, uint32_t idx)
 {
-    struct stream *st = streams_get(s, idx);
+    struct live_stream *st = streams_get(s, idx);
     idx_table_remove(&s->table, slot_hash(st->tenant, st->hash), idx);
     for (uint32_t i = 0; i < st->n_pairs; i++)
         pairs_unref(&s->pairs, st->pairs[i]);
@@ -336,7 +337,7 @@ static void evict(struct streams *s, uint32_t idx)
     metric_cell_add(st->tenant->memory_streams, -1);
     metric_cell_add(st->tenant->removed, 1);
     st->tenant->n_streams--;
-    *st = (struct stream){0};
+    *st = (struct live_stream){0};
     s->free_list = mem_grow(s->free_list, &s->cap_free, s->n_free + 1, sizeof *s->free_list);
     s->free_list[s->n_free++] = idx;
     s->n_live--;
@@ -347,7 +348,7 @@ static size_t evict_of(struct streams *s, uint32_t *v, size_t n, uint64_t oldest
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct stream *st = streams_get(s, v[i]);
+        const struct live_stream *st = streams_get(s, v[i]);
         if (st->last_push_ns < idle_since_mono_ns && st->last_generation < oldest_generation)
             evict(s, v[i]);
         else

@@ -18,7 +18,7 @@
 
 struct stream_tenant;
 
-struct stream {
+struct live_stream {
     /* fixed while the stream lives */
     uint64_t hash;
     struct stream_tenant *tenant;
@@ -47,7 +47,7 @@ struct streams;
 struct streams *streams_new(void);
 void streams_free(struct streams *s);
 
-/* --- the writer -------------------------------------------------------------------------- */
+/* ---- the writer ---- */
 
 /* NULL when the tenant has no stream. */
 struct stream_tenant *streams_find_tenant(struct streams *s, struct str_view name);
@@ -57,14 +57,14 @@ uint32_t streams_find(struct streams *s, const struct stream_tenant *t, struct s
 /* The stream is not there yet; labels decode. */
 uint32_t streams_add(struct streams *s, struct str_view tenant, struct str_view labels,
                      uint64_t hash);
-struct stream *streams_get(struct streams *s, uint32_t idx);
+struct live_stream *streams_get(struct streams *s, uint32_t idx);
 /* Takes `bytes` from the stream's bucket, all or nothing. */
-bool stream_rate_allows(struct streams *s, struct stream *st, uint64_t bytes,
+bool stream_rate_allows(struct streams *s, struct live_stream *st, uint64_t bytes,
                         uint64_t rate_bytes_per_s, uint64_t burst_bytes, int64_t now_mono_ns);
 uint64_t streams_count(const struct streams *s);
 uint64_t streams_mem_bytes(const struct streams *s);
 
-/* --- queries ----------------------------------------------------------------------------- */
+/* ---- queries ---- */
 
 /* Runs pin() while no stream can be evicted, then yields the matching streams that have entries in
  * the generation it returns or a later one. */
@@ -73,7 +73,7 @@ int streams_select(struct streams *s, struct str_view tenant, const struct match
                    size_t n_matchers, streams_pin_fn *pin, void *ctx, struct arena *arena,
                    struct recent_stream **ret, size_t *ret_n, struct err *err);
 
-/* --- the spill thread -------------------------------------------------------------------- */
+/* ---- the spill thread ---- */
 
 /* Tenants by name, each with its streams in label order (sv_cmp of encoded sets); those that came
  * while it sorted may be missing.  Valid until the next sort or evict. */
@@ -84,7 +84,7 @@ struct sorted_tenant {
 };
 size_t streams_sort(struct streams *s, struct arena *arena, struct sorted_tenant **ret);
 /* Appends the encoded label set. */
-void stream_labels(struct streams *s, const struct stream *st, struct buf *out);
+void stream_labels(struct streams *s, const struct live_stream *st, struct buf *out);
 /* Drops streams without an entry in generation `oldest` or later, not pushed to since the time.
  * Under the writer's mutex. */
 uint64_t streams_evict(struct streams *s, uint64_t oldest_generation, int64_t idle_since_mono_ns);

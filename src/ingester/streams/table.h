@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.h - inside struct streams, for streams.c and streams_select.c alone. */
+/* table.h - inside struct streams, for streams.c and select.c alone. */
 #pragma once
 #include "base/thread.h"
 #include "ingester/streams/pairs.h"
@@ -13,12 +13,12 @@ enum {
 
 struct streams {
     struct rwlock lock; /* the writer changes under it, and reads without; others read under it */
-    struct stream **blocks;
+    struct live_stream **blocks;
     uint32_t n; /* numbers given so far */
     uint32_t *free_list;
     size_t n_free, cap_free;
     struct idx_table table;
-    struct pairs pairs;
+    struct pair_table pairs;
     struct stream_tenant *tenants[STREAMS_TENANT_BUCKETS];
     size_t n_tenants;
     uint64_t n_live, mem_bytes;

@@ -49,7 +49,7 @@ static void path_of(const struct index *ix, struct period p, struct buf *ret)
     buf_put_u8(ret, 0);
 }
 
-/* --- slots ------------------------------------------------------------------------------ */
+/* ---- slots ---- */
 
 /* The slot of a period, or where it belongs. */
 static size_t slot_place_locked(struct index *ix, struct period p, bool *ret_found)
@@ -192,7 +192,7 @@ int index_each_table(struct index *ix, int64_t min_ns, int64_t max_ns, index_tab
     }
 }
 
-/* --- open ------------------------------------------------------------------------------- */
+/* ---- open ---- */
 
 static bool parse_folder_name(struct str_view name, struct period *ret)
 {
@@ -277,7 +277,7 @@ void index_close(struct index *ix)
     free(ix);
 }
 
-/* --- write ------------------------------------------------------------------------------ */
+/* ---- write ---- */
 
 /* A table that could not be made is no table: queries must not fail on it. */
 static void forget_absent_locked(struct index *ix, struct table_slot *s)

@@ -34,7 +34,7 @@ void index_close(struct index *ix);
 /* A segment in the catalog whose table is not here would silently not be read. */
 bool index_has_table(struct index *ix, struct period p);
 
-/* --- writing ---------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 struct index_part_series {
     struct str_view labels; /* encoded (model/labels.h) */
@@ -69,7 +69,7 @@ typedef bool index_alive_fn(void *ctx, struct uuid segment);
 int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *ret_removed,
                 struct err *err);
 
-/* --- reading ---------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Times min..max, both included.  n_matchers may be 0 (all series). */
 struct index_query {

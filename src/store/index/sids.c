@@ -189,7 +189,7 @@ int posting_decode(struct str_view record, uint16_t *v, uint32_t *ret_n, struct 
     return 0;
 }
 
-/* --- postings and sets, without a list in between --------------------------------------- */
+/* ---- postings and sets, without a list in between ---- */
 
 /* False where a number is out of the set's range. */
 static bool add_list(struct str_view p, uint32_t base, struct sid_set *to)

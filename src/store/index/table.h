@@ -36,7 +36,7 @@ struct table_tenant {
 /* KV_NONE where the tenant has nothing here. */
 int table_tenant(struct kv_txn *t, struct str_view name, struct table_tenant *ret, struct err *err);
 
-/* --- keys ------------------------------------------------------------------------------- */
+/* ---- keys ---- */
 
 enum { TABLE_TEXT_KEY_BYTES = 401, TABLE_MAX_DISAMB = 255 };
 enum { POSTING_HAS_NAME = 0, POSTING_VALUE = 1 };
@@ -75,7 +75,7 @@ int table_find_text(struct kv_txn *t, unsigned db, const struct table_key *prefi
 int table_name_id(struct kv_txn *t, uint32_t tid, struct str_view name, uint32_t *ret,
                   struct err *err);
 
-/* --- write: table_write.c ----------------------------------------------------------------- */
+/* ---- write: table_write.c ---- */
 
 /* *ret_n_new: series that were not in the table before. */
 int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
@@ -85,8 +85,7 @@ int table_remove_segments(struct table *t, const struct uuid *segments, size_t n
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,
                         struct err *err);
 
-/* --- read: table_match.c, table_select.c, table_labels.c
- * ------------------------------------------------------ */
+/* ---- read: table_match.c, table_select.c, table_labels.c ---- */
 
 /* Series of the tenant that match, all times.  Initialises *ret, also on failure. */
 int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struct index_query *q,

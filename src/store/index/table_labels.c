@@ -118,7 +118,7 @@ int table_list_series(struct table *t, const struct index_query *q, struct arena
     return r < 0 ? r : 0;
 }
 
-/* --- names and values ------------------------------------------------------------------- */
+/* ---- names and values ---- */
 
 struct listing {
     const struct sid_set *live;

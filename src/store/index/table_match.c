@@ -88,7 +88,7 @@ static int add_scanned(struct matching *m, uint32_t name_id, const struct matche
 }
 
 /* How the series whose value satisfies the positive form (= or =~) of a matcher are found. */
-enum lookup {
+enum table_lookup {
     LOOKUP_SCAN, /* by a walk over the values */
     LOOKUP_NONE, /* there are none: the value is empty */
     LOOKUP_ONE,  /* by matcher.value */
@@ -96,7 +96,7 @@ enum lookup {
     LOOKUP_ANY,  /* every value */
 };
 
-static enum lookup lookup_of(const struct matcher *cond)
+static enum table_lookup lookup_of(const struct matcher *cond)
 {
     if (cond->op == MATCH_EQ || cond->op == MATCH_NE)
         return cond->value.len ? LOOKUP_ONE : LOOKUP_NONE;
@@ -112,7 +112,7 @@ static enum lookup lookup_of(const struct matcher *cond)
 }
 
 static int add_looked_up(struct matching *m, uint32_t name_id, const struct matcher *cond,
-                         enum lookup lookup, struct sid_set *to, struct err *err)
+                         enum table_lookup lookup, struct sid_set *to, struct err *err)
 {
     if (lookup == LOOKUP_NONE)
         return 0;
@@ -134,7 +134,7 @@ static int add_looked_up(struct matching *m, uint32_t name_id, const struct matc
 static int telling_series(struct matching *m, const struct matcher *cond, uint32_t name_id,
                           bool empty_ok, struct sid_set *ret, struct err *err)
 {
-    enum lookup lookup = lookup_of(cond);
+    enum table_lookup lookup = lookup_of(cond);
     bool positive = cond->op == MATCH_EQ || cond->op == MATCH_RE;
     if (lookup == LOOKUP_SCAN)
         return add_scanned(m, name_id, cond, !empty_ok, ret, err);

@@ -60,7 +60,7 @@ static int decode_sid(struct str_view v, uint32_t *ret, struct err *err)
     return 0;
 }
 
-/* --- known ones ------------------------------------------------------------------------- */
+/* ---- known ones ---- */
 
 static void place(struct numbering *nb)
 {
@@ -129,7 +129,7 @@ static int with_cursor(struct numbering *nb, enum table_db db, walk_fn *fn, stru
     return r;
 }
 
-/* --- new ones --------------------------------------------------------------------------- */
+/* ---- new ones ---- */
 
 static int put_hash(struct numbering *nb, const struct table_key *key, uint32_t sid,
                     struct err *err)

@@ -48,7 +48,7 @@ void posting_batch_clear(struct posting_batch *b)
     b->n_pairs = b->n_nodes = 0;
 }
 
-/* --- pairs ------------------------------------------------------------------------------ */
+/* ---- pairs ---- */
 
 static uint64_t pair_hash(uint32_t name_id, uint8_t kind, struct str_view value)
 {
@@ -159,7 +159,7 @@ int posting_batch_add(struct posting_batch *b, struct kv_txn *t, struct table_te
     return r;
 }
 
-/* --- postings --------------------------------------------------------------------------- */
+/* ---- postings ---- */
 
 static int cmp_pair(const void *x, const void *y)
 {

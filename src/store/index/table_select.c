@@ -48,7 +48,7 @@ int table_each_part(struct kv_txn *t, uint32_t tid, const struct index_query *q,
     return r < 0 ? r : 0;
 }
 
-/* --- select ----------------------------------------------------------------------------- */
+/* ---- select ---- */
 
 enum { UNSEEN = UINT32_MAX };
 

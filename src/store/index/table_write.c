@@ -31,7 +31,7 @@ static void adding_deinit(struct adding *a)
     buf_deinit(&a->value);
 }
 
-/* --- parts ------------------------------------------------------------------------------ */
+/* ---- parts ---- */
 
 static int new_tenant(struct adding *a, struct err *err)
 {
@@ -195,7 +195,7 @@ int table_add_parts(struct table *t, struct uuid segment, const struct index_par
     return r;
 }
 
-/* --- remove ----------------------------------------------------------------------------- */
+/* ---- remove ---- */
 
 struct remove_call {
     const struct uuid *segments;

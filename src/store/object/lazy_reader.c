@@ -20,10 +20,11 @@ void lazy_readers_deinit(struct lazy_readers *all)
     mutex_deinit(&all->mu);
 }
 
-/* --- the list of open ones that nobody reads -------------------------------------------- */
+/* ---- the list of open ones that nobody reads ---- */
 
 static void leave_idle_locked(struct lazy_reader *r)
 {
+    mutex_assert_held(&r->all->mu);
     struct lazy_readers *all = r->all;
     *(r->older ? &r->older->newer : &all->oldest) = r->newer;
     *(r->newer ? &r->newer->older : &all->newest) = r->older;
@@ -32,6 +33,7 @@ static void leave_idle_locked(struct lazy_reader *r)
 
 static void join_idle_locked(struct lazy_reader *r)
 {
+    mutex_assert_held(&r->all->mu);
     struct lazy_readers *all = r->all;
     r->older = all->newest;
     *(all->newest ? &all->newest->newer : &all->oldest) = r;
@@ -41,6 +43,7 @@ static void join_idle_locked(struct lazy_reader *r)
 /* Of an idle one; to be closed outside the lock. */
 static struct object_reader *take_locked(struct lazy_reader *r)
 {
+    mutex_assert_held(&r->all->mu);
     leave_idle_locked(r);
     r->all->n_open--;
     return TAKE(r->reader);
@@ -59,7 +62,7 @@ static void close_crowd(struct lazy_readers *all)
     }
 }
 
-/* --- reading ---------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Uses the one that is open, or else *fresh, which it takes.  NULL: there is neither. */
 static struct object_reader *use(struct lazy_reader *r, struct object_reader **fresh)

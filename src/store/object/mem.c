@@ -45,6 +45,7 @@ static void blob_unref_locked(struct mem_store *s, struct blob *b)
 /* First blob whose key is not below `key`. */
 static size_t lower_bound_locked(const struct mem_store *s, struct str_view key)
 {
+    mutex_assert_held(&s->mu);
     size_t lo = 0, hi = s->n_blobs;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -58,6 +59,7 @@ static size_t lower_bound_locked(const struct mem_store *s, struct str_view key)
 
 static bool is_at_locked(const struct mem_store *s, size_t at, struct str_view key)
 {
+    mutex_assert_held(&s->mu);
     return at < s->n_blobs && sv_eq(buf_view(&s->blobs[at]->key), key);
 }
 

@@ -236,7 +236,7 @@ static void test_parts_are_found_by_tenant_and_period(void **state)
     assert_null(segment_find_part(f->s, SV("z"), 0));
 }
 
-/* --- filters ----------------------------------------------------------------------------- */
+/* ---- filters ---- */
 
 static void check_filter_of_chunk(struct fixture *f, const struct part *p, uint32_t chunk,
                                   struct str_view filter)
@@ -312,7 +312,7 @@ static void test_a_filter_is_switched_off_from_the_next_chunk_on(void **state)
     part_close(p);
 }
 
-/* --- copying ----------------------------------------------------------------------------- */
+/* ---- copying ---- */
 
 /* Copies the chunks of a part that stands alone in `f->file`, then for each stream its runs, and
  * for every other stream new rows behind them. */
@@ -418,7 +418,7 @@ static void test_a_part_is_readable_wherever_it_stands(void **state)
     part_close(p);
 }
 
-/* --- footer ------------------------------------------------------------------------------ */
+/* ---- footer ---- */
 
 static void assert_range(const struct segment_coverage *c, const char *source, uint64_t first,
                          uint64_t last)
@@ -456,7 +456,7 @@ static void test_coverage_comes_back_sorted_and_joined(void **state)
     assert_memory_equal(f->s->replaced[0], replaced[0], SEGMENT_UUID_BYTES);
 }
 
-/* --- damage ------------------------------------------------------------------------------ */
+/* ---- damage ---- */
 
 /* A checksum of all that can be read: header, parts, runs, chunks, rows, filters. */
 static int read_all(struct fixture *f, uint32_t *ret_crc, struct err *err)
@@ -603,7 +603,7 @@ static void test_sections_of_later_minor_versions_are_skipped(void **state)
     assert_int_equal(got, want);
 }
 
-/* --- the writer's own checks ------------------------------------------------------------- */
+/* ---- the writer's own checks ---- */
 
 static void begin(struct fixture *f)
 {
@@ -697,7 +697,7 @@ static void test_a_failing_sink_ends_the_segment_but_not_the_writer(void **state
     check_file(f, &s);
 }
 
-/* --- size -------------------------------------------------------------------------------- */
+/* ---- size ---- */
 
 static void test_many_streams_of_one_row_share_chunks(void **state)
 {

@@ -28,7 +28,7 @@ static void make_folder(char out[64])
     assert_non_null(mkdtemp(out));
 }
 
-/* --- life ---------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 int kit_setup(void **state)
 {
@@ -203,7 +203,7 @@ void kit_crash(struct kit *k)
     kit_must_open(k);
 }
 
-/* --- pushing ------------------------------------------------------------------------------- */
+/* ---- pushing ---- */
 
 struct kit_push {
     struct push_batch batch;
@@ -346,7 +346,7 @@ int kit_flush(struct kit *k, struct err *err)
     return wait_once_end(&wait, err);
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct row {
     struct str_view labels; /* encoded */

@@ -39,7 +39,7 @@ static struct kit_found found(struct kit *k, const char *tenant)
     return f;
 }
 
-/* --- push, crash, read --------------------------------------------------------------------- */
+/* ---- push, crash, read ---- */
 
 static void test_what_was_acknowledged_is_read_at_once_and_after_a_crash(void **state)
 {
@@ -171,7 +171,7 @@ static void test_many_tenants_share_one_file(void **state)
     assert_int_equal(found(k, "nobody").n_object, 0);
 }
 
-/* --- refusals ------------------------------------------------------------------------------ */
+/* ---- refusals ---- */
 
 static void test_what_is_too_far_behind_is_refused_and_stays_refused_after_a_crash(void **state)
 {
@@ -242,7 +242,7 @@ static void test_a_full_disk_is_told_to_pushes_and_queries_go_on(void **state)
     assert_true(ingester_ready(k->in, NULL));
 }
 
-/* --- full heads ---------------------------------------------------------------------------- */
+/* ---- full heads ---- */
 
 /* One megabyte that compresses badly enough. */
 static void push_megabyte(struct kit *k, unsigned number, struct kit_push **start)
@@ -430,7 +430,7 @@ static void test_a_flush_at_the_end_leaves_nothing_in_the_log(void **state)
     kit_check(k, "t");
 }
 
-/* --- left-overs ---------------------------------------------------------------------------- */
+/* ---- left-overs ---- */
 
 struct copied {
     struct buf key, bytes;
@@ -528,7 +528,7 @@ static void test_a_damaged_local_segment_does_not_hold_up_the_others(void **stat
     buf_deinit(&c.bytes);
 }
 
-/* --- readiness ----------------------------------------------------------------------------- */
+/* ---- readiness ---- */
 
 static void test_a_failed_recovery_says_why_and_refuses(void **state)
 {

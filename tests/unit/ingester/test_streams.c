@@ -135,7 +135,7 @@ static void test_idle_streams_leave_and_their_numbers_serve_again(void **state)
 {
     struct streams *s = streams_new();
     for (unsigned i = 0; i < 1000; i++) {
-        struct stream *st = streams_get(s, add(s, SV("t"), i));
+        struct live_stream *st = streams_get(s, add(s, SV("t"), i));
         st->last_push_ns = i % 2 ? 100 : 10;
         st->last_generation = i % 4 ? 1 : 2; /* every fourth has entries in a live generation */
     }
@@ -158,7 +158,7 @@ static void test_the_rate_bucket_fills_with_time_up_to_the_burst(void **state)
 {
     clock_fake_set(0, NS_PER_S);
     struct streams *s = streams_new();
-    struct stream *st = streams_get(s, add(s, SV("t"), 1));
+    struct live_stream *st = streams_get(s, add(s, SV("t"), 1));
     int64_t now = clock_mono_ns();
     assert_true(stream_rate_allows(s, st, 150, 100, 150, now));
     assert_false(stream_rate_allows(s, st, 1, 100, 150, now));

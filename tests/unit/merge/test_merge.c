@@ -71,7 +71,7 @@ static int64_t period_of(int64_t ts_ns)
     return ts_ns / PERIOD_NS * PERIOD_NS;
 }
 
-/* --- making -------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 struct shape {
     unsigned n_sources, n_tenants, n_streams, n_rows, n_periods;
@@ -193,7 +193,7 @@ static void world_deinit(struct world *w)
     arena_deinit(&w->arena);
 }
 
-/* --- merging and comparing ----------------------------------------------------------------- */
+/* ---- merging and comparing ---- */
 
 static struct merge_counts merge_into(struct world *w, struct buf *out)
 {
@@ -427,7 +427,7 @@ static void test_a_damaged_source_is_an_error_not_a_result(void **state)
     world_deinit(&w);
 }
 
-/* --- repeats ------------------------------------------------------------------------------- */
+/* ---- repeats ---- */
 
 static void test_repeats_are_known_for_any_number_of_entries(void **state)
 {
@@ -451,7 +451,7 @@ static void test_repeats_are_known_for_any_number_of_entries(void **state)
     repeats_deinit(&r);
 }
 
-/* --- choosing ------------------------------------------------------------------------------ */
+/* ---- choosing ---- */
 
 static void test_a_merge_takes_the_oldest_up_to_its_bounds(void **state)
 {

@@ -21,7 +21,7 @@ enum {
     FIRST_PERIOD_NS = -2000,
 };
 
-/* --- the plain list --------------------------------------------------------------------- */
+/* ---- the plain list ---- */
 
 struct model_series {
     struct str_view encoded;
@@ -228,7 +228,7 @@ static void pin_view(struct model *m)
     m->view = view_pin(m->views);
 }
 
-/* --- asking the plain list -------------------------------------------------------------- */
+/* ---- asking the plain list ---- */
 
 static bool model_has(const struct model *m, const struct model_segment *s,
                       const struct index_query *q, const struct model_part *p)
@@ -428,7 +428,7 @@ static void check_names(struct model *m, const struct index_query *q, struct str
     assert_same_texts(&values, got.v, got.n);
 }
 
-/* --- random questions ------------------------------------------------------------------- */
+/* ---- random questions ---- */
 
 static struct matcher random_matcher(struct model *m)
 {
@@ -489,7 +489,7 @@ static void ask(struct model *m, unsigned n_times)
     }
 }
 
-/* --- random changes --------------------------------------------------------------------- */
+/* ---- random changes ---- */
 
 static bool is_alive(void *ctx, struct uuid uuid)
 {
@@ -616,7 +616,7 @@ static void test_the_same_with_one_open_table_and_a_map_that_must_grow(void **st
         play(*state, seed, &conf, 30);
 }
 
-/* --- many series ------------------------------------------------------------------------ */
+/* ---- many series ---- */
 
 struct simple {
     struct arena arena;
@@ -749,7 +749,7 @@ static void test_labels_that_share_a_hash_stay_apart(void **state)
     simple_deinit(&x);
 }
 
-/* --- refusals --------------------------------------------------------------------------- */
+/* ---- refusals ---- */
 
 static void test_parts_that_cannot_be_right_are_refused_and_leave_nothing(void **state)
 {
@@ -904,7 +904,7 @@ static void test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone(void 
     simple_deinit(&x);
 }
 
-/* --- threads ---------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 struct reading {
     struct simple *x;

@@ -88,7 +88,7 @@ static void assert_lists(struct fixture *f, const char *prefix, const char *expe
     assert_string_equal(b.p, expected);
 }
 
-/* --- both ------------------------------------------------------------------------------- */
+/* ---- both ---- */
 
 static void test_an_object_appears_with_its_commit_and_not_before(void **state)
 {
@@ -319,7 +319,7 @@ static void test_threads_write_read_and_delete_the_same_objects(void **state)
         thread_join(&c[i].thread);
 }
 
-/* --- the file system -------------------------------------------------------------------- */
+/* ---- the file system ---- */
 
 struct failing {
     int left, errnum;

@@ -154,7 +154,7 @@ static void damage(struct fixture *f, const struct segment_spec *s, size_t at)
     assert_int_equal(object_put(store, key, buf_view(&b), NULL), 0);
 }
 
-/* --- contents --------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 static uint64_t count_rows(struct fixture *f, const char *tenant)
 {
@@ -231,7 +231,7 @@ static void test_other_objects_are_passed_over(void **state)
     assert_int_equal(f->report.n_damaged, 0);
 }
 
-/* --- who lives -------------------------------------------------------------------------- */
+/* ---- who lives ---- */
 
 static void test_sources_of_a_merge_are_dead(void **state)
 {
@@ -414,7 +414,7 @@ static void test_random_segments_die_by_the_rule(void **state)
     }
 }
 
-/* --- damage ----------------------------------------------------------------------------- */
+/* ---- damage ---- */
 
 static void test_a_turned_byte_anywhere_is_found(void **state)
 {
@@ -460,7 +460,7 @@ static void test_a_cut_file_is_damaged_and_stays(void **state)
     }
 }
 
-/* --- LSNs and installations ------------------------------------------------------------- */
+/* ---- LSNs and installations ---- */
 
 static void test_the_covered_lsn_is_the_end_of_our_own_coverage(void **state)
 {
@@ -529,7 +529,7 @@ static void test_a_given_installation_is_taken(void **state)
     assert_int_equal(f->report.newest_lsn, 200);
 }
 
-/* --- failures --------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static void test_folders_that_hold_something_are_refused(void **state)
 {

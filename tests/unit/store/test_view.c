@@ -201,7 +201,7 @@ static void test_a_head_goes_when_its_last_view_goes(void **state)
     assert_int_equal(g.n_heads, 2);
 }
 
-/* --- threads ---------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 enum { N_KEPT = 8, N_CHANGES = 2000 };
 

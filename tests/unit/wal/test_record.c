@@ -14,7 +14,7 @@
 #include "wal/record.h"
 #include "wire/push.h"
 
-/* --- bodies -------------------------------------------------------------------------------- */
+/* ---- bodies ---- */
 
 static void put_field(struct buf *out, unsigned field, struct str_view bytes)
 {
@@ -130,7 +130,7 @@ static void make_body(struct buf *out, enum push_format format, enum push_coding
         compress_with(out, -15);
 }
 
-/* --- a batch and its policy ---------------------------------------------------------------- */
+/* ---- a batch and its policy ---- */
 
 struct fixture {
     struct arena arena;
@@ -219,7 +219,7 @@ static int read_back(struct fixture *f, enum wal_record_type type, const struct 
     return wal_batch_decode(&r, find_policy, f, &f->arena, ret, err);
 }
 
-/* --- tests --------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void check_body_record(struct fixture *f)
 {
