@@ -133,7 +133,9 @@ static int use_slot_locked(struct index *ix, struct slot *s, struct err *err)
         close_unused_locked(ix, ix->max_open - 1);
         CLEANUP(buf_deinit) struct buf path = BUF_INIT;
         path_of(ix, s->start_ns, s->length_ns, &path);
-        int r = table_open(&s->table, path.p, ix->map_bytes, err);
+        struct table_conf conf = {.period = {s->start_ns, s->length_ns},
+                                  .map_bytes = ix->map_bytes};
+        int r = table_open(&s->table, path.p, &conf, err);
         if (r < 0)
             return r;
         s->is_open = true;
@@ -330,9 +332,9 @@ static int add_period(struct index *ix, struct uuid segment, const struct index_
     mutex_unlock(&ix->mu);
     if (r < 0)
         return r;
-    uint64_t n_new = 0;
-    r = table_add_parts(&s->table, segment, parts, n, &n_new, err);
-    if (n_new >= MANY_NEW_SERIES) {
+    struct table_addition a = {.segment = segment, .parts = parts, .n_parts = n};
+    r = table_add_parts(&s->table, &a, err);
+    if (a.n_new >= MANY_NEW_SERIES) {
         MUTEX_GUARD(&ix->mu);
         s->bloated = true;
     }

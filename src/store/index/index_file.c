@@ -104,5 +104,5 @@ int index_add_segment_file(struct index *ix, const struct segment *segment, stru
     free(o.parts);
     free(o.rows);
     free(o.series);
-    return r;
+    return r == ERR_INVALID ? err_context(err, ERR_CORRUPT, "segment") : r;
 }
