@@ -137,7 +137,7 @@ int index_select(struct index *ix, const struct index_query *q, struct arena *ar
 {
     struct selections s = {.a = asking_of(q, arena), .arena_before = arena->used_bytes};
     *ret = (struct index_selection){0};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, select_table, &s, err);
+    int r = index_each_table(ix, q, select_table, &s, err);
     if (r == 0 && s.n == 1)
         *ret = s.v[0];
     else if (r == 0 && s.n > 1)
@@ -174,7 +174,7 @@ int index_series(struct index *ix, const struct index_query *q, struct arena *ar
                  struct index_series **ret, size_t *ret_n, struct err *err)
 {
     struct listings l = {.a = asking_of(q, arena)};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, list_table, &l, err);
+    int r = index_each_table(ix, q, list_table, &l, err);
     if (r == 0) {
         *ret = ARENA_ARRAY(arena, struct index_series, l.n);
         *ret_n = join_series(l.v, l.n, *ret);
@@ -233,7 +233,7 @@ static int list_texts(struct index *ix, const struct index_query *q, const struc
                       struct arena *arena, struct index_names *ret, struct err *err)
 {
     struct texts ts = {.a = asking_of(q, arena), .arena_before = arena->used_bytes, .name = name};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, texts_of_table, &ts, err);
+    int r = index_each_table(ix, q, texts_of_table, &ts, err);
     if (r == 0) {
         if (!is_sorted(ts.v, ts.n)) /* one table yields them nearly so */
             qsort(ts.v, ts.n, sizeof *ts.v, cmp_text);

@@ -164,7 +164,12 @@ int table_label_names(struct table *t, const struct index_query *q, table_text_f
 int table_label_values(struct table *t, const struct index_query *q, struct str_view name,
                        table_text_fn *fn, void *ctx, struct err *err);
 
-/* index.c for index_read.c: fn on each table that overlaps min..max, in order of time. */
+/* Does it list every part that the view's segments have in its period?  ERR_CORRUPT: it does not.
+ * *ret_unread: segments with parts that could not be read; the caller's, also NULL. */
+int table_meet_view(struct table *t, const struct view *view, const struct segment_period *period,
+                    struct uuid **ret_unread, size_t *ret_n, struct err *err);
+
+/* index.c for index_read.c: fn on each table that overlaps the query's time, in order of time. */
 typedef int index_table_fn(void *ctx, struct table *t, struct err *err);
-int index_each_table(struct index *ix, int64_t min_ns, int64_t max_ns, index_table_fn *fn,
-                     void *ctx, struct err *err);
+int index_each_table(struct index *ix, const struct index_query *q, index_table_fn *fn, void *ctx,
+                     struct err *err);

@@ -9,6 +9,7 @@
 #include "regex/regex.h"
 #include "store/index/index.h"
 #include "store/index/table.h"
+#include "store/index/table_verify.h"
 #include "store/view.h"
 
 enum {
@@ -545,9 +546,28 @@ static void drop_period(struct model *m)
     }
 }
 
+/* Whatever was added and removed: what a writer wrote is sound. */
+static int verify_folder(void *ctx, const char *name, bool is_dir, struct err *err)
+{
+    const struct model *m = ctx;
+    char path[64];
+    snprintf(path, sizeof path, "index/%s", name);
+    return table_verify(in_folder(m->folder, path), NULL, err);
+}
+
+static void verify_all(struct model *m)
+{
+    struct err err = ERR_INIT;
+    int r = file_list_dir(in_folder(m->folder, "index"), verify_folder, m, &err);
+    if (r < 0)
+        print_error("%s\n", err.text);
+    assert_int_equal(r, 0);
+}
+
 static void reopen(struct model *m)
 {
     index_close(m->index);
+    verify_all(m);
     assert_int_equal(index_open(&m->index, in_folder(m->folder, "index"), &m->conf, NULL), 0);
 }
 
@@ -594,6 +614,7 @@ static void play(struct folder *folder, uint64_t seed, const struct index_conf *
     view_unpin(m.view);
     views_free(m.views);
     index_close(m.index);
+    verify_all(&m);
     for (size_t i = 0; i < m.n_segments; i++) {
         live_segment_unref(m.segments[i]->live);
         free(m.segments[i]);
@@ -772,6 +793,10 @@ static void test_labels_that_share_a_hash_stay_apart(void **state)
         struct matcher one = compiled("id", MATCH_EQ, sv_from(x.series[i].labels, 5));
         assert_int_equal(simple_count(&x, &one, 1), 1);
     }
+    index_close(x.index);
+    const struct segment_period period = {0, PERIOD_NS};
+    assert_int_equal(table_verify(in_folder(*state, "index/0-1000"), &period, NULL), 0);
+    assert_int_equal(index_open(&x.index, in_folder(*state, "index"), NULL, NULL), 0);
     simple_deinit(&x);
 }
 
@@ -847,10 +872,16 @@ static void test_what_a_crash_left_of_a_table_is_removed(void **state)
     struct index *ix;
     assert_int_equal(file_mkdirs(in_folder(*state, "index/0-1000.old"), NULL), 0);
     assert_int_equal(file_mkdirs(in_folder(*state, "index/-1000-1000.new"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/0-1000.rebuild"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/0-1000.rebuild.new"), NULL), 0);
+    assert_int_equal(file_mkdirs(in_folder(*state, "index/0-1000.bad"), NULL), 0);
     assert_int_equal(file_mkdirs(in_folder(*state, "index/notes.old"), NULL), 0);
     assert_int_equal(index_open(&ix, in_folder(*state, "index"), NULL, NULL), 0);
     assert_false(file_exists(in_folder(*state, "index/0-1000.old")));
     assert_false(file_exists(in_folder(*state, "index/-1000-1000.new")));
+    assert_false(file_exists(in_folder(*state, "index/0-1000.rebuild")));
+    assert_false(file_exists(in_folder(*state, "index/0-1000.rebuild.new")));
+    assert_false(file_exists(in_folder(*state, "index/0-1000.bad")));
     assert_true(file_exists(in_folder(*state, "index/notes.old")));
     index_close(ix);
 }
