@@ -18,7 +18,6 @@
 #include "querier/querier.h"
 #include "store/catalog.h"
 #include "store/index/index.h"
-#include "store/object/object.h"
 #include "store/segments.h"
 #include "store/view.h"
 
@@ -32,7 +31,7 @@ struct app {
     struct pool *pool;
     struct limits_table *limits;
     struct runtime_config *runtime;
-    struct object_store *local, *objects;
+    struct stores stores;
     struct catalog *catalog;
     struct index *index;
     struct segments *segments;
@@ -65,17 +64,16 @@ static int open_stores(struct app *a, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     struct index_conf index = {0};
-    int r = data_folder_open_stores(a->conf, &a->local, &a->objects, err);
+    int r = data_folder_open_stores(a->conf, &a->stores, err);
     if (r == 0)
-        r = data_folder_check(a->conf, a->local, a->objects, err);
+        r = data_folder_check(a->conf, &a->stores, err);
     if (r == 0)
         r = catalog_open(&a->catalog, data_folder_path(a->conf, "catalog", &path), err);
     if (r == 0)
         r = index_open(&a->index, data_folder_path(a->conf, "index", &path), &index, err);
     if (r < 0)
         return r;
-    struct segments_conf segments = {
-        .local = a->local, .objects = a->objects, .ledger = &a->ledger};
+    struct segments_conf segments = {.stores = a->stores, .ledger = &a->ledger};
     a->segments = segments_new(&segments);
     a->views = views_new();
     return 0;
@@ -102,8 +100,7 @@ static int open_ingester(struct app *a, struct err *err)
                                        .index = a->index,
                                        .segments = a->segments,
                                        .views = a->views,
-                                       .local = a->local,
-                                       .objects = a->objects,
+                                       .stores = a->stores,
                                        .ledger = &a->ledger,
                                        .period_ns = PERIOD_HOURS * 3600 * NS_PER_S};
     int r = ingester_open(&a->ingester, &a->conf->ingester, &deps, err);
@@ -135,14 +132,13 @@ static int open_querier(struct app *a, struct err *err)
 {
     const struct top_conf *top = &a->conf->top;
     const struct querier_deps deps = {
-        .conf = &a->conf->querier,
         .source = {ingester_recent(a->ingester), a->index, a->segments},
         .pool = a->pool,
         .ledger = &a->ledger,
         .limits = limits_source_of_table(a->limits),
         .tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)},
     };
-    int r = querier_open(&a->querier, &deps, err);
+    int r = querier_open(&a->querier, &a->conf->querier, &deps, err);
     if (r < 0)
         return r;
     size_t n = 0;
@@ -264,8 +260,7 @@ void app_close(struct app *a)
     segments_free(a->segments);
     index_close(a->index);
     catalog_close(a->catalog);
-    object_store_free(a->objects);
-    object_store_free(a->local);
+    stores_free(&a->stores);
     runtime_config_close(a->runtime);
     limits_table_free(a->limits);
     ledger_publish(NULL);

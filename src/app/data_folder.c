@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "store/kv.h"
 #include "store/object/object.h"
-#include "wal/files.h"
 
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err)
 {
@@ -47,39 +46,19 @@ const char *data_folder_objects(const struct app_conf *conf, struct buf *path)
     return path->p;
 }
 
-int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
-                            struct object_store **ret_objects, struct err *err)
+int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-    int r = object_fs_open(ret_local, data_folder_path(conf, "segments", &path), err);
+    int r = object_fs_open(&ret->local, data_folder_path(conf, "segments", &path), err);
     if (r < 0)
         return r;
-    return object_fs_open(ret_objects, data_folder_objects(conf, &path), err);
+    return object_fs_open(&ret->objects, data_folder_objects(conf, &path), err);
 }
 
 bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret)
 {
     CLEANUP(buf_deinit) struct buf folder = BUF_INIT;
-    CLEANUP(wal_files_deinit) struct wal_files fs = {0};
-    data_folder_path(conf, conf->ingester.wal_dir, &folder);
-    if (!file_exists(folder.p) || wal_files_open(&fs, folder.p, 0, NULL) < 0)
-        return false;
-    uint64_t oldest = UINT64_MAX, newest = 0;
-    for (size_t i = 0; i < fs.n; i++) {
-        char path[WAL_PATH_BYTES];
-        struct wal_file_header h;
-        bool good = false;
-        wal_file_path(&fs, fs.v[i].number, path);
-        if (wal_file_read_header(path, &h, &good, NULL) < 0 || !good)
-            continue;
-        oldest = h.epoch < oldest ? h.epoch : oldest;
-        if (h.epoch <= newest)
-            continue;
-        newest = h.epoch;
-        ret->installation = uuid_of_bytes(h.uuid);
-    }
-    ret->first_lsn = wal_lsn(oldest, 0);
-    return newest > 0;
+    return wal_owner_of(data_folder_path(conf, conf->ingester.wal_dir, &folder), ret);
 }
 
 static int refuse_segment(void *ctx, const struct object_info *info, struct err *err)
@@ -89,16 +68,15 @@ static int refuse_segment(void *ctx, const struct object_info *info, struct err 
     return err_set(err, -EEXIST, "segment '%.*s'", SV_ARG(info->key));
 }
 
-int data_folder_check(const struct app_conf *conf, struct object_store *local,
-                      struct object_store *objects, struct err *err)
+int data_folder_check(const struct app_conf *conf, const struct stores *stores, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     if (kv_exists(data_folder_path(conf, "catalog", &path)))
         return 0;
     struct wal_owner owner;
-    int r = object_list(local, SV(""), refuse_segment, NULL, err);
+    int r = object_list(stores->local, SV(""), refuse_segment, NULL, err);
     if (r == 0)
-        r = object_list(objects, SV(""), refuse_segment, NULL, err);
+        r = object_list(stores->objects, SV(""), refuse_segment, NULL, err);
     if (r == 0 && data_folder_wal_owner(conf, &owner))
         r = err_set(err, -EEXIST, "the write-ahead log");
     if (r != -EEXIST)

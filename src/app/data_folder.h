@@ -5,9 +5,8 @@
 #pragma once
 #include "app/app_conf.h"
 #include "base/bytes.h"
-#include "base/uuid.h"
-
-struct object_store;
+#include "store/segment_file.h"
+#include "wal/wal.h"
 
 /* One process per data folder, which is made when missing; the lock holds until *ret_fd closes. */
 int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err);
@@ -15,15 +14,9 @@ int data_folder_lock(const struct app_conf *conf, int *ret_fd, struct err *err);
 const char *data_folder_path(const struct app_conf *conf, const char *name, struct buf *path);
 /* Where the objects are: also a path, not below the data folder when it is configured. */
 const char *data_folder_objects(const struct app_conf *conf, struct buf *path);
-/* The store of local segments and the object store; either may be set after a failure, too. */
-int data_folder_open_stores(const struct app_conf *conf, struct object_store **ret_local,
-                            struct object_store **ret_objects, struct err *err);
-/* Whose records the WAL has, by its newest file, and from which LSN on.  False without any. */
-struct wal_owner {
-    struct uuid installation;
-    uint64_t first_lsn;
-};
+/* After a failure either may be open: stores_free() in any case. */
+int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, struct err *err);
+/* wal_owner_of() its log. */
 bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret);
 /* Refuses data without a catalog: a new one would name nothing of it. */
-int data_folder_check(const struct app_conf *conf, struct object_store *local,
-                      struct object_store *objects, struct err *err);
+int data_folder_check(const struct app_conf *conf, const struct stores *stores, struct err *err);

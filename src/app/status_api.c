@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/status_api.h"
 
-#include "app/limits_json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "model/tenant.h"
@@ -171,7 +170,7 @@ static void on_drilldown_limits(void *ctx, struct http_request *req)
         return;
     struct buf body = BUF_INIT;
     buf_put(&body, SV("{\"limits\":"));
-    limits_put_json(limits, is_published, ctx, &body);
+    conf_rows_print_json(limits_rows, limits_n_rows, limits, is_published, ctx, &body);
     buf_put(&body, SV(",\"pattern_ingester_enabled\":false,\"version\":\"" LOKI_API_VERSION "\"}"));
     http_reply(req, 200, json_type, &body);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str_view.h"
 
+#include "base/ascii.h"
+
 size_t sv_find(struct str_view s, struct str_view needle)
 {
     if (needle.len == 1) {
@@ -29,7 +31,7 @@ struct str_view sv_trim(struct str_view s)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    return (char)ascii_lower(c);
 }
 
 bool sv_eq_nocase(struct str_view a, struct str_view b)

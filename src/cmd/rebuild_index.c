@@ -8,7 +8,6 @@
 #include "app/data_folder.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "store/object/object.h"
 #include "store/rebuild.h"
 
 struct command {
@@ -148,13 +147,11 @@ static int remove_unfinished(const struct command *c, struct err *err)
     return r < 0 ? r : file_remove_tree(c->new_index.p, err);
 }
 
-static int rebuild(struct command *c, struct object_store *local, struct object_store *objects,
-                   struct err *err)
+static int rebuild(struct command *c, const struct stores *stores, struct err *err)
 {
     struct wal_owner wal;
     bool has_wal = data_folder_wal_owner(c->conf, &wal);
-    const struct rebuild_conf conf = {.local = local,
-                                      .objects = objects,
+    const struct rebuild_conf conf = {.stores = *stores,
                                       .catalog_folder = c->new_catalog.p,
                                       .index_folder = c->new_index.p,
                                       .installation = has_wal ? &wal.installation : NULL,
@@ -174,7 +171,7 @@ static int rebuild(struct command *c, struct object_store *local, struct object_
 int rebuild_command(const struct app_conf *conf, struct err *err)
 {
     CLEANUP(command_deinit) struct command c = {.conf = conf};
-    struct object_store *local = NULL, *objects = NULL;
+    struct stores stores = {0};
     int lock_fd = -1;
     if (!file_exists(conf->common.path_prefix))
         return err_set(err, -ENOENT, "common.path_prefix: there is no folder '%s'",
@@ -182,11 +179,10 @@ int rebuild_command(const struct app_conf *conf, struct err *err)
     set_paths(&c);
     int r = data_folder_lock(conf, &lock_fd, err);
     if (r == 0)
-        r = data_folder_open_stores(conf, &local, &objects, err);
+        r = data_folder_open_stores(conf, &stores, err);
     if (r == 0)
-        r = rebuild(&c, local, objects, err);
-    object_store_free(local);
-    object_store_free(objects);
+        r = rebuild(&c, &stores, err);
+    stores_free(&stores);
     file_close(lock_fd);
     return r;
 }

@@ -1,54 +1,144 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The flush thread: when a merge of local segments is due, and who waits for the end of all of
  * them. */
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wait_once.h"
 #include "chunk/segment.h"
-#include "ingester/flush_impl.h"
+#include "ingester/state.h"
+#include "merge/merge.h"
+#include "merge/round.h"
 
 COUNTER(flush_failures_total, "halogi_ingester_flush_failures_total",
         "Merges of local segments into objects that failed and are tried again");
+COUNTER(merges_total, "halogi_ingester_flushes_total", "Merges of local segments into objects");
+COUNTER_SCALED(merge_seconds_total, "halogi_ingester_flush_seconds_total",
+               "Time spent merging local segments into objects", 1e-9);
+COUNTER(copied_total, "halogi_ingester_flush_copied_chunks_total",
+        "Chunks that merges copied as they were");
+COUNTER(decoded_total, "halogi_ingester_flush_decoded_chunks_total",
+        "Chunks that merges had to decode");
 
-/* --- all of them --------------------------------------------------------------------------- */
+struct flusher {
+    struct ingester *in;
+    struct merger *merger; /* owned */
+    struct backoff backoff;
+    /* The oldest local segment: since when, on the monotonic clock. */
+    struct uuid oldest;
+    int64_t oldest_since_ns;
+    bool tidied;
+};
+
+static bool flush_is_stopping(struct ingester *in)
+{
+    return atomic_load(&in->stop_flush);
+}
+
+/* ---- what there is to merge ---- */
+
+/* Local segments that are not damaged, in order of arrival, with a reference each. */
+struct backlog {
+    struct live_segment **v;
+    size_t n;
+    uint64_t bytes;
+};
+
+/* Keeps segments, not the view: that would keep heads in memory as long as a merge takes. */
+static void backlog_init(struct backlog *b, struct flusher *f)
+{
+    struct view *view = view_pin(f->in->deps.views);
+    *b = (struct backlog){.v = mem_alloc((view->n_segments + 1) * sizeof(struct live_segment *))};
+    for (size_t i = 0; i < view->n_segments; i++) {
+        struct live_segment *s = view->segments[i];
+        if (s->info.place != PLACE_LOCAL || merger_is_damaged(f->merger, s->info.uuid))
+            continue;
+        b->v[b->n++] = live_segment_ref(s);
+        b->bytes += s->info.bytes;
+    }
+    view_unpin(view);
+}
+
+static void backlog_deinit(struct backlog *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        live_segment_unref(b->v[i]);
+    free(b->v);
+}
+
+/* ---- merging ---- */
 
 static void note_failure(struct flusher *f, const struct err *err)
 {
-    enum { FIRST_S = 1, MOST_S = 60 };
     metric_add(&flush_failures_total, 1);
     LOG_ERROR("local segments did not become objects, they stay where they are",
               log_str("err", err->text));
-    f->retry_ns = f->retry_ns ? f->retry_ns * 2 : FIRST_S * NS_PER_S;
-    if (f->retry_ns > MOST_S * NS_PER_S)
-        f->retry_ns = MOST_S * NS_PER_S;
-    f->retry_at_ns = clock_mono_ns() + f->retry_ns;
+    backoff_failed(&f->backoff, clock_mono_ns());
+}
+
+static void remove_dead(struct flusher *f)
+{
+    struct err err = ERR_INIT;
+    if (publish_remove_dead(&f->in->publisher, &err) < 0)
+        LOG_WARN("segments that nobody needs any more stay", log_str("err", err.text));
+}
+
+static void note_merged(const struct merge_result *done)
+{
+    metric_add(&merges_total, 1);
+    metric_add(&copied_total, (int64_t)done->copied_chunks);
+    metric_add(&decoded_total, (int64_t)done->decoded_chunks);
+    LOG_INFO("local segments became objects", log_uint("segments", done->n_sources),
+             log_uint("objects", done->n_made), log_uint("bytes", done->bytes));
+}
+
+/* The oldest local segments, as many as one merge takes; *ret_none when there are none.  When it
+ * fails they stay as they are (ERR_CORRUPT: see merger_round). */
+static int merge_some(struct flusher *f, bool *ret_none, struct err *err)
+{
+    int64_t began_ns = clock_mono_ns();
+    struct merge_result done;
+    struct backlog b;
+    int r = 0;
+    backlog_init(&b, f);
+    *ret_none = b.n == 0;
+    if (b.n > 0) {
+        r = merger_round(f->merger, b.v, b.n, &done, err);
+        if (r == 0)
+            note_merged(&done);
+        if (r < 0 && done.damaged)
+            LOG_ERROR("a local segment is damaged; it stays where it is, what can be read of it "
+                      "is read",
+                      log_sv("key", done.damaged->key), log_str("err", err->text));
+    }
+    backlog_deinit(&b);
+    remove_dead(f);
+    metric_add(&merge_seconds_total, clock_mono_ns() - began_ns);
+    return r;
 }
 
 /* Until there are none, or it fails. */
 static int merge_all(struct flusher *f, struct err *err)
 {
-    bool done = false;
+    bool none = false;
     int r = 0;
-    while (!done && (r == 0 || r == ERR_CORRUPT)) {
+    while (!none && (r == 0 || r == ERR_CORRUPT)) {
         if (flush_is_stopping(f->in))
             return err_set(err, ERR_UNAVAILABLE, "the server is stopping");
-        size_t n_damaged = f->n_damaged;
-        unsigned singly = f->singly;
-        r = flush_merge_some(f, &done, err);
-        if (r == ERR_CORRUPT && f->n_damaged == n_damaged && singly)
-            break;
+        r = merge_some(f, &none, err);
     }
     if (r == 0)
-        f->retry_ns = 0;
+        backoff_worked(&f->backoff);
     return r;
 }
 
-/* --- when ---------------------------------------------------------------------------------- */
+/* ---- when ---- */
 
 /* The wall clock says how old a segment of an earlier run is, once; from then on time is counted
  * by the clock that never jumps. */
-static int64_t oldest_age_ns(struct flusher *f, const struct flush_round *rd, int64_t now_ns)
+static int64_t oldest_age_ns(struct flusher *f, const struct backlog *b, int64_t now_ns)
 {
-    const struct segment_info *info = &rd->live[0]->info;
+    const struct segment_info *info = &b->v[0]->info;
     if (!uuid_eq(info->uuid, f->oldest)) {
         int64_t age_ns = clock_wall_ns() - info->created_ns;
         int64_t most_ns = f->in->conf.flush_local_age_ns;
@@ -62,21 +152,22 @@ static bool is_due(struct flusher *f)
 {
     const struct ingester_conf *c = &f->in->conf;
     int64_t now_ns = clock_mono_ns();
-    if (now_ns < f->retry_at_ns)
+    if (!backoff_is_over(&f->backoff, now_ns))
         return false;
-    struct flush_round rd;
-    flush_round_init(&rd, f);
-    bool due =
-        rd.n_live > 0 && (rd.live_bytes >= c->flush_local_bytes || rd.n_live >= MERGE_MAX_SOURCES ||
-                          f->singly || oldest_age_ns(f, &rd, now_ns) >= c->flush_local_age_ns);
-    flush_round_deinit(&rd);
+    struct backlog b;
+    backlog_init(&b, f);
+    bool due = b.n > 0 && (b.bytes >= c->flush_local_bytes || b.n >= MERGE_MAX_SOURCES ||
+                           merger_is_searching(f->merger) ||
+                           oldest_age_ns(f, &b, now_ns) >= c->flush_local_age_ns);
+    backlog_deinit(&b);
     return due;
 }
 
-/* --- flush requests ------------------------------------------------------------------------ */
+/* ---- flush requests ---- */
 
 static void enqueue_locked(struct ingester *in, struct flush_request *q)
 {
+    mutex_assert_held(&in->mu);
     q->next = in->flushes;
     in->flushes = q;
     cond_broadcast(&in->changed);
@@ -99,42 +190,16 @@ void flush_request(struct ingester *in, void (*done)(void *ctx, int result, cons
     done(ctx, err_set(&err, ERR_UNAVAILABLE, "the ingester is starting or stopping"), &err);
 }
 
-struct waited {
-    struct mutex mu;
-    struct cond done;
-    bool ran;
-    int result;
-    struct err err;
-};
-
-static void wake(void *ctx, int result, const struct err *err)
-{
-    struct waited *w = ctx;
-    MUTEX_GUARD(&w->mu);
-    w->ran = true;
-    w->result = result;
-    if (result < 0)
-        w->err = *err;
-    cond_signal(&w->done);
-}
-
 int flush_and_wait(struct ingester *in, struct err *err)
 {
-    struct waited w = {0};
-    mutex_init(&w.mu);
-    cond_init(&w.done);
+    struct wait_once wait;
+    wait_once_init(&wait);
     struct flush_request *q = mem_zalloc(1, sizeof *q);
-    *q = (struct flush_request){.done = wake, .ctx = &w};
+    *q = (struct flush_request){.done = wait_once_done, .ctx = &wait};
     mutex_lock(&in->mu);
     enqueue_locked(in, q);
     mutex_unlock(&in->mu);
-    mutex_lock(&w.mu);
-    while (!w.ran)
-        cond_wait(&w.done, &w.mu);
-    mutex_unlock(&w.mu);
-    cond_deinit(&w.done);
-    mutex_deinit(&w.mu);
-    return w.result < 0 ? err_set(err, w.result, "%s", w.err.text) : 0;
+    return wait_once_end(&wait, err);
 }
 
 /* Everything in the head now gets into a segment. */
@@ -182,39 +247,64 @@ static void serve(struct flusher *f, struct flush_request *requests)
     int r = wait_spilled(f->in, &err);
     if (r == 0)
         r = merge_all(f, &err);
-    if (r == 0 && f->n_damaged)
+    if (r == 0 && merger_n_damaged(f->merger))
         r = err_set(&err, ERR_CORRUPT, "%zu damaged local segments cannot become objects",
-                    f->n_damaged);
+                    merger_n_damaged(f->merger));
     if (r < 0)
         note_failure(f, &err);
     answer(requests, r, &err);
 }
 
-/* --- what the last run left ----------------------------------------------------------------- */
+/* ---- what the last run left ---- */
+
+enum { LOG_MOST = 10 };
+
+/* Rows and storage of those that hold nothing which is not kept elsewhere. */
+static void remove_strays(struct ingester *in)
+{
+    struct leftovers gone = LEFTOVERS_INIT;
+    struct err err = ERR_INIT;
+    size_t n_left = 0;
+    for (size_t i = 0; i < in->strays.n; i++) {
+        const struct stray *s = &in->strays.v[i];
+        struct uuid uuid;
+        if (stray_judge(s, &in->deps.stores, in->installation, in->kept_lsn, &uuid) ==
+            STRAY_KEPT_ELSEWHERE)
+            leftovers_add(&gone, uuid, s->place, s->key);
+        else if (n_left++ < LOG_MOST)
+            LOG_WARN("a segment that the catalog does not know, and that is not clearly a "
+                     "left-over of ours: left alone",
+                     log_sv("key", s->key));
+    }
+    if (gone.n)
+        LOG_INFO("left-over segments removed", log_uint("segments", gone.n));
+    if (leftovers_remove(&gone, in->deps.index, &in->deps.stores, &err) < 0)
+        LOG_WARN("left-over segments were not removed", log_str("err", err.text));
+}
 
 /* Once, before the first object is written. */
 static void tidy_up(struct flusher *f)
 {
     struct ingester *in = f->in;
-    struct tidy objects = {0};
     struct err err = ERR_INIT;
     f->tidied = true;
-    int r = tidy_list(in, PLACE_OBJECT, in->began_wall_ns, &objects, &err);
-    uint64_t n_missing = in->strays.n_missing + objects.n_missing;
-    if (r < 0) {
+    int r = strays_list(&in->strays, &in->deps.stores, PLACE_OBJECT, in->startup, in->n_startup,
+                        in->began_wall_ns, &err);
+    for (size_t i = 0; i < in->strays.n_missing && i < LOG_MOST; i++)
+        LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless its "
+                  "file comes back",
+                  log_sv("key", in->strays.missing[i].key));
+    if (r < 0)
         LOG_WARN("the object store cannot be listed", log_str("err", err.text));
-    } else if (n_missing) {
+    else if (in->strays.n_missing)
         LOG_ERROR("left-over segments are not removed, since others are missing",
-                  log_uint("missing", n_missing));
-    } else {
-        tidy_remove(in, PLACE_LOCAL, &in->strays, in->kept_lsn);
-        tidy_remove(in, PLACE_OBJECT, &objects, in->kept_lsn);
-    }
-    tidy_deinit(&objects);
-    tidy_end(in);
+                  log_uint("missing", in->strays.n_missing));
+    else
+        remove_strays(in);
+    recover_end(in);
 }
 
-/* --- the thread ---------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void wait_a_moment(struct ingester *in)
 {
@@ -232,7 +322,7 @@ static bool may_work(struct ingester *in)
 static void work(struct flusher *f)
 {
     struct err err = ERR_INIT;
-    bool done;
+    bool none;
     if (!may_work(f->in))
         return;
     if (!f->tidied)
@@ -241,26 +331,30 @@ static void work(struct flusher *f)
     if (requests)
         serve(f, requests);
     else if (is_due(f)) {
-        if (flush_merge_some(f, &done, &err) < 0)
+        if (merge_some(f, &none, &err) < 0)
             note_failure(f, &err);
         else
-            f->retry_ns = 0;
+            backoff_worked(&f->backoff);
     }
-    publish_remove_dead(f->in);
+    remove_dead(f);
 }
 
 void flush_thread_run(void *ctx)
 {
-    struct flusher f = {.in = ctx, .merge = merge_new(), .writer = segment_writer_new()};
-    while (!flush_is_stopping(f.in)) {
+    struct ingester *in = ctx;
+    struct merger_conf conf = {.publisher = &in->publisher,
+                               .place = PLACE_OBJECT,
+                               .level = SEGMENT_OBJECT,
+                               .object_bytes = in->conf.flush_object_bytes,
+                               .stop = &in->stop_flush};
+    struct flusher f = {
+        .in = in, .merger = merger_new(&conf), .backoff = BACKOFF_INIT(NS_PER_S, 60 * NS_PER_S)};
+    while (!flush_is_stopping(in)) {
         work(&f);
-        wait_a_moment(f.in);
+        wait_a_moment(in);
     }
     struct err err = ERR_INIT;
     err_set(&err, ERR_UNAVAILABLE, "the server is stopping");
-    answer(take_requests(f.in), err.code, &err);
-    leftovers_deinit(&f.failed);
-    merge_free(f.merge);
-    segment_writer_free(f.writer);
-    free(f.damaged);
+    answer(take_requests(in), err.code, &err);
+    merger_free(f.merger);
 }

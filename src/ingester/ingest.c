@@ -28,6 +28,8 @@ static void on_durable(void *ctx, int result, const struct err *err)
 {
     struct pending_push *p = ctx;
     if (result >= 0) {
+        if (p->head)
+            head_publish(p->head, p->end); /* what is durable may be seen, and then it is told */
         answer(p, 0, err);
         return;
     }
@@ -193,13 +195,11 @@ static int log_body_locked(struct ingester *in, struct pending_push *p, struct e
                           .body = p->batch->body.bytes,
                           .policy_id = wal_policy_id(p->batch->body.policy),
                           .policy = p->batch->body.policy,
-                          .shown = in->active.g->head,
-                          .pos = head_end(in->active.g->head),
                           .waiter = {on_durable, p}};
     return wal_append(in->wal, &e, NULL, err);
 }
 
-/* Pieces; only the last one shows the entries and answers. */
+/* Several records; only the last one answers. */
 static int log_canonical_locked(struct ingester *in, struct pending_push *p, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf piece = BUF_INIT, next = BUF_INIT;
@@ -210,11 +210,8 @@ static int log_canonical_locked(struct ingester *in, struct pending_push *p, str
         buf_clear(&next);
         more = wal_canonical_put(&next, p->batch, &at);
         struct wal_entry e = {.type = WAL_RECORD_CANONICAL, .head = buf_view(&piece)};
-        if (!more) {
-            e.shown = in->active.g->head;
-            e.pos = head_end(in->active.g->head);
+        if (!more)
             e.waiter = (struct wal_waiter){on_durable, p};
-        }
         r = wal_append(in->wal, &e, NULL, err);
         struct buf swap = piece;
         piece = next;
@@ -230,9 +227,12 @@ static void accept(struct ingester *in, struct pending_push *p)
     mutex_assert_held(&in->mu);
     int r = wal_is_broken(in->wal, &err) ? err.code : 0;
     bool log = r == 0 && judge_and_append_locked(in, p->batch);
-    if (log)
+    if (log) {
+        p->head = in->active.g->head;
+        p->end = head_end(p->head);
         r = wal_keeps_body(p->batch) ? log_body_locked(in, p, &err)
                                      : log_canonical_locked(in, p, &err);
+    }
     if (ingest_head_is_full_locked(in))
         ingest_swap_locked(in, wal_next_lsn(in->wal));
     mutex_unlock(&in->mu);

@@ -108,8 +108,13 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                conf->wal_dir);
     buf_put_u8(&in->wal_folder, 0);
     mutex_init(&in->mu);
-    mutex_init(&in->heavy);
-    mutex_init(&in->dead_mu);
+    const struct publisher_deps publisher = {.stores = deps->stores,
+                                             .catalog = deps->catalog,
+                                             .index = deps->index,
+                                             .segments = deps->segments,
+                                             .views = deps->views,
+                                             .ledger = deps->ledger};
+    publisher_init(&in->publisher, &publisher);
     cond_init(&in->changed);
     in->streams = streams_new();
     in->head_pages = head_pages_new(deps->ledger, conf->head_max_bytes);
@@ -127,10 +132,9 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
     return 0;
 }
 
-static void stop_thread(struct ingester *in, bool *flag, struct thread *t)
+static void stop_thread(struct ingester *in, struct thread *t)
 {
     mutex_lock(&in->mu);
-    *flag = true;
     cond_broadcast(&in->changed);
     mutex_unlock(&in->mu);
     thread_join(t);
@@ -168,11 +172,13 @@ void ingester_close(struct ingester *in)
             LOG_ERROR("not everything is in objects; it is in the WAL and in local segments",
                       log_str("err", err.text));
     }
-    stop_thread(in, &in->stop_flush, &in->flush_thread);
-    stop_thread(in, &in->stop_spill, &in->spill_thread);
+    atomic_store(&in->stop_flush, true);
+    stop_thread(in, &in->flush_thread);
+    atomic_store(&in->stop_spill, true);
+    stop_thread(in, &in->spill_thread);
     ingest_refuse_waiting(in, ERR_UNAVAILABLE, "the server is stopping");
     wal_close(in->wal);
-    tidy_end(in);
+    recover_end(in);
     empty_views(in);
     generation_unref(in->active.g);
     generation_unref(in->spilling.g);
@@ -182,9 +188,7 @@ void ingester_close(struct ingester *in)
     head_pages_unref(in->head_pages);
     buf_deinit(&in->wal_folder);
     cond_deinit(&in->changed);
-    leftovers_deinit(&in->dead);
-    mutex_deinit(&in->dead_mu);
-    mutex_deinit(&in->heavy);
+    publisher_deinit(&in->publisher);
     mutex_deinit(&in->mu);
     free(in);
 }

@@ -13,11 +13,11 @@
 #include "base/err.h"
 #include "cluster/peer.h"
 #include "query/source.h"
+#include "store/segment_file.h"
 
-struct catalog;      /* store/catalog.h */
-struct ledger;       /* base/ledger.h */
-struct object_store; /* store/object.h */
-struct views;        /* store/view.h */
+struct catalog; /* store/catalog.h */
+struct ledger;  /* base/ledger.h */
+struct views;   /* store/view.h */
 
 /* Section "ingester"; the WAL's keys are "wal.dir" and so on. */
 struct ingester_conf {
@@ -46,8 +46,7 @@ struct ingester_deps {
     struct index *index;
     struct segments *segments;
     struct views *views;
-    struct object_store *local;   /* segments of this node alone */
-    struct object_store *objects; /* the object store */
+    struct stores stores;
     struct ledger *ledger;
     int64_t period_ns; /* of the period tables, 24 h by default */
 };

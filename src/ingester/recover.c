@@ -23,7 +23,7 @@ COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
 static int check_tables(struct ingester *in, const struct segment_info *info, struct err *err)
 {
     for (size_t i = 0; i < info->n_periods; i++)
-        if (!index_has_table(in->deps.index, &info->periods[i]))
+        if (!index_has_table(in->deps.index, info->periods[i]))
             return err_set(err, ERR_CORRUPT,
                            "the index has no table '%lld-%lld', in which the rows of segment "
                            "'%.*s' must be: run `halogi rebuild-index` with the same flags",
@@ -44,10 +44,20 @@ static int load_segments(struct ingester *in, struct err *err)
         return r;
     in->startup = mem_alloc(n * sizeof(struct live_segment *));
     for (; in->n_startup < n; in->n_startup++)
-        in->startup[in->n_startup] = publish_live(in, &infos[in->n_startup]);
+        in->startup[in->n_startup] = publish_live(&in->publisher, &infos[in->n_startup]);
     struct views_change change = {.add = in->startup, .n_add = n};
     views_apply(in->deps.views, &change);
-    return tidy_list(in, PLACE_LOCAL, INT64_MAX, &in->strays, err);
+    return strays_list(&in->strays, &in->deps.stores, PLACE_LOCAL, in->startup, n, INT64_MAX, err);
+}
+
+void recover_end(struct ingester *in)
+{
+    for (size_t i = 0; i < in->n_startup; i++)
+        live_segment_unref(in->startup[i]);
+    free(in->startup);
+    in->startup = NULL;
+    in->n_startup = 0;
+    strays_deinit(&in->strays);
 }
 
 /* --- the log ----------------------------------------------------------------------------- */
@@ -149,11 +159,6 @@ static enum wal_sync sync_mode(const struct ingester_conf *c)
     return strcmp(c->wal_sync, "none") == 0 ? WAL_SYNC_NONE : WAL_SYNC_FDATASYNC;
 }
 
-static void show(void *shown, uint64_t pos)
-{
-    head_publish(shown, pos);
-}
-
 static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bool nothing_kept,
                     struct err *err)
 {
@@ -161,8 +166,7 @@ static int open_wal(struct ingester *in, const struct wal_replayed *replayed, bo
                                   .installation = in->installation,
                                   .sync = sync_mode(&in->conf),
                                   .sync_interval_ns = in->conf.wal_sync_interval_ns,
-                                  .file_bytes = in->conf.wal_file_bytes,
-                                  .show = show};
+                                  .file_bytes = in->conf.wal_file_bytes};
     struct wal *wal = NULL;
     int r = wal_open(&wal, &options, replayed, err);
     if (r < 0)

@@ -2,6 +2,7 @@
 /* The spill thread: a frozen generation becomes one local segment.  Order: file durable, index
  * rows, catalog, view, and only then memory and log are given back.  When a step fails everything
  * stays as it was, and the whole is tried again. */
+#include "base/backoff.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -10,7 +11,7 @@
 #include "ingester/gather.h"
 #include "ingester/state.h"
 #include "store/catalog.h"
-#include "store/object/object.h"
+#include "store/period.h"
 
 COUNTER(spills_total, "halogi_ingester_spills_total", "Heads written to local segments");
 COUNTER(spill_failures_total, "loki_ingester_chunks_flush_failures_total",
@@ -124,11 +125,6 @@ static int64_t look_at_times(struct spill *sp)
     return min_ns;
 }
 
-static int write_object(void *ctx, struct str_view data, struct err *err)
-{
-    return object_write(ctx, data, err);
-}
-
 static void spill_deinit(struct spill *sp)
 {
     ledger_adjust(sp->in->deps.ledger, LEDGER_SPILL, &sp->charged_bytes, 0);
@@ -137,64 +133,44 @@ static void spill_deinit(struct spill *sp)
     free(sp->periods);
 }
 
-static int write_file(struct spill *sp, const struct ingest_head *from, struct object_writer *out,
-                      struct new_segment *s, struct err *err)
+static int write_contents(struct spill *sp, const struct ingest_head *from, struct segment_draft *d,
+                          struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    const struct ingester *in = sp->in;
-    struct segment_header header = {
-        .generation = s->generation, .created_ns = s->created_ns, .level = SEGMENT_LOCAL};
-    memcpy(header.installation, in->installation.b, UUID_BYTES);
-    memcpy(header.uuid, s->uuid.b, UUID_BYTES);
     struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
-    memcpy(coverage.source, in->installation.b, UUID_BYTES);
-    struct chunk_options options = {0};
+    memcpy(coverage.source, sp->in->installation.b, UUID_BYTES);
     struct sorted_tenant *tenants = NULL;
-    size_t n = streams_sort(in->streams, &arena, &tenants);
-    int r = segment_writer_open(sp->w, &header, &options, (struct segment_sink){out, write_object},
-                                err);
-    if (r == 0)
-        r = write_tenants(sp, tenants, n, err);
-    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &s->bytes, err);
+    size_t n = streams_sort(sp->in->streams, &arena, &tenants);
+    int r = write_tenants(sp, tenants, n, err);
+    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &d->bytes, err);
 }
 
 static int write_segment(struct ingester *in, const struct ingest_head *from, struct arena *arena,
-                         struct new_segment *ret, struct err *err)
+                         struct segment_draft *ret, struct err *err)
 {
     struct spill sp = {.in = in, .head = from->g->head, .w = in->spill_writer};
-    struct object_writer *out = NULL;
-    *ret = (struct new_segment){.uuid = uuid_new(),
-                                .place = PLACE_LOCAL,
-                                .generation = catalog_next_generation(in->deps.catalog),
-                                .created_ns = clock_wall_ns()};
-    ret->key = segment_key(arena, ret->uuid, look_at_times(&sp));
-    int r = object_create(in->deps.local, ret->key, &out, err);
-    if (r == 0) {
-        r = write_file(&sp, from, out, ret, err);
-        if (r == 0)
-            r = object_commit(out, err);
-        else
-            object_abort(out);
-    }
+    *ret = publish_draft(&in->publisher, PLACE_LOCAL, SEGMENT_LOCAL, look_at_times(&sp), arena);
+    int r = segment_file_create(ret, &in->deps.stores, sp.w, err);
+    if (r == 0)
+        r = write_contents(&sp, from, ret, err);
+    if (r == 0)
+        r = segment_file_commit(ret, err);
+    else
+        segment_file_abort(ret);
     spill_deinit(&sp);
-    publish_trim_writer(&in->spill_writer);
+    segment_file_trim_writer(&in->spill_writer);
     return r;
 }
 
 /* --- making it live ---------------------------------------------------------------------- */
 
-static void swap_view(struct ingester *in, const struct segment_info *info)
+static void drop_spilled(struct ingester *in)
 {
-    struct live_segment *live = publish_live(in, info);
     mutex_lock(&in->mu);
-    struct views_change change = {
-        .set_heads = true, .heads = {in->active.g}, .n_heads = 1, .add = &live, .n_add = 1};
-    views_apply(in->deps.views, &change);
     struct generation *done = in->spilling.g;
     in->n_spilled = done->number;
     in->spilling = (struct ingest_head){0};
     in->spill_err = ERR_INIT;
-    live_segment_unref(live); /* the view has it; a flush must find nobody else holding it */
     cond_broadcast(&in->changed);
     mutex_unlock(&in->mu);
     generation_unref(done);
@@ -212,23 +188,28 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
     struct ingest_head from = in->spilling;
-    struct new_segment s;
+    struct segment_draft s;
     struct segment_info info;
+    struct publisher *p = &in->publisher;
     struct wal *wal = wal_of(in);
     if (wal)
         wal_flush(wal, NULL); /* everything shown must be shown before the head goes */
-    bool heavy = heavy_begin(in);
+    mutex_lock(&in->mu);
+    struct generation *active = in->active.g; /* stays, as long as there is one to spill */
+    publish_note_streams(p, streams_count(in->streams));
+    mutex_unlock(&in->mu);
+    bool heavy = publish_heavy_begin(p);
     int r = write_segment(in, &from, &arena, &s, err);
     if (r == 0)
-        r = publish_prepare(in, &s, &arena, &info, err);
-    heavy_end(in, heavy);
+        r = publish_prepare(p, &s, &arena, &info, err);
+    publish_heavy_end(p, heavy);
+    struct publication what = {
+        .add = &info, .n_add = 1, .covered_lsn = from.end_lsn, .heads = &active, .n_heads = 1};
+    if (r == 0)
+        r = publish_commit(p, failed, &what, err);
     if (r < 0)
         return r;
-    struct catalog_change change = {.add = &info, .n_add = 1, .covered_lsn = from.end_lsn};
-    r = publish_commit(in, failed, &change, err);
-    if (r < 0)
-        return r;
-    swap_view(in, &info);
+    drop_spilled(in);
     wal = wal_of(in);
     if (wal)
         wal_covered(wal, from.end_lsn);
@@ -243,7 +224,8 @@ static int spill(struct ingester *in, struct leftovers *failed, struct err *err)
 struct spiller {
     struct ingester *in;
     struct leftovers failed;
-    int64_t retry_at_ns, retry_ns, next_check_ns, next_evict_ns;
+    struct backoff backoff;
+    int64_t next_check_ns, next_evict_ns;
 };
 
 static void note_spill(struct spiller *s, int r, const struct err *err, int64_t took_ns)
@@ -252,16 +234,13 @@ static void note_spill(struct spiller *s, int r, const struct err *err, int64_t 
     if (r == 0) {
         metric_add(&spills_total, 1);
         metric_add(&spill_seconds_total, took_ns);
-        s->retry_ns = 0;
+        backoff_worked(&s->backoff);
         return;
     }
     metric_add(&spill_failures_total, 1);
     LOG_ERROR("the head could not be written, it stays in memory and in the WAL",
               log_str("err", err->text));
-    s->retry_ns = s->retry_ns ? s->retry_ns * 2 : NS_PER_S / 4;
-    if (s->retry_ns > 10 * NS_PER_S)
-        s->retry_ns = 10 * NS_PER_S;
-    s->retry_at_ns = clock_mono_ns() + s->retry_ns;
+    backoff_failed(&s->backoff, clock_mono_ns());
     mutex_lock(&in->mu);
     in->spill_err = *err;
     cond_broadcast(&in->changed); /* a flush may wait for the end of it */
@@ -353,7 +332,7 @@ static bool wait_for_work(struct spiller *s)
     int64_t now_ns = clock_mono_ns();
     if (due_locked(in, now_ns))
         ingest_swap_locked(in, wal_next_lsn(in->wal));
-    bool work = in->spilling.g && now_ns >= s->retry_at_ns;
+    bool work = in->spilling.g && backoff_is_over(&s->backoff, now_ns);
     if (!work && !in->stop_spill)
         cond_wait_for(&in->changed, &in->mu, NS_PER_S / 4);
     mutex_unlock(&in->mu);
@@ -368,7 +347,7 @@ static bool stopping(struct ingester *in)
 
 void spill_thread_run(void *ctx)
 {
-    struct spiller s = {.in = ctx};
+    struct spiller s = {.in = ctx, .backoff = BACKOFF_INIT(NS_PER_S / 4, 10 * NS_PER_S)};
     while (!stopping(s.in)) {
         bool work = wait_for_work(&s);
         int64_t began_ns = clock_mono_ns();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* state.h - inside struct ingester: for the files of this folder alone.
- * Order of locks: heavy, mu, then a lock of streams, views or wal; never two of those. */
+ * Order of locks: the publisher's heavy, mu, then a lock of streams, views or wal; never two of
+ * those. */
 #pragma once
 #include "base/arena.h"
 #include "base/clock.h"
@@ -8,6 +9,8 @@
 #include "base/thread.h"
 #include "ingester/ingester.h"
 #include "ingester/streams/streams.h"
+#include "store/publish.h"
+#include "store/strays.h"
 #include "store/view.h"
 #include "wal/wal.h"
 
@@ -32,27 +35,9 @@ struct pending_push {
     push_done_fn *done;
     void *ctx;
     uint64_t bytes;            /* what it will take of a head, estimated */
+    struct head *head;         /* of its entries; NULL: none was taken */
+    uint64_t end;              /* of them in the head */
     struct pending_push *next; /* of those that wait for room */
-};
-
-/* Segments whose rows and storage are to go. */
-struct leftovers {
-    struct leftover {
-        struct uuid uuid;
-        enum segment_place place;
-        char *key;                      /* owned */
-        struct segment_period *periods; /* owned; NULL: not known */
-        size_t n_periods;
-    } * v;
-    size_t n, cap;
-};
-
-/* What of a store the catalog did not name at the start. */
-struct tidy {
-    struct arena arena;
-    struct str_view *keys;
-    size_t n, cap;
-    uint64_t n_missing; /* segments that it names and that are not there */
 };
 
 struct flush_request {
@@ -84,18 +69,13 @@ struct ingester {
     struct err spill_err;           /* of the last try; code 0: fine */
     bool disk_full;                 /* over the watermark */
     struct flush_request *flushes;  /* newest first */
-    bool stop_spill, stop_flush;
+    _Atomic bool stop_spill, stop_flush;
 
-    /* With very many streams, whose directories take much memory, spill and merge take turns. */
-    struct mutex heavy;
-
-    struct mutex dead_mu; /* taken last, never across a call */
-    /* guarded by dead_mu: segments that nobody can see any more; the flush thread removes them */
-    struct leftovers dead;
+    struct publisher publisher;
 
     _Atomic uint64_t replayed_bytes;
     /* owned by the recovery thread, then by the flush thread */
-    struct tidy strays;            /* of the local store, listed before anything was written */
+    struct strays strays;          /* of the local store, listed before anything was written */
     struct live_segment **startup; /* the segments of the start */
     size_t n_startup;
     uint64_t kept_lsn;     /* batches below it live in segments or were replayed */
@@ -128,7 +108,7 @@ uint32_t check_stream_locked(struct ingester *in, struct push_batch *batch,
 /* --- spill.c --- */
 void spill_thread_run(void *ctx);
 
-/* --- flush.c (its merges: flush_impl.h) --- */
+/* --- flush.c --- */
 void flush_thread_run(void *ctx);
 void flush_request(struct ingester *in, void (*done)(void *ctx, int result, const struct err *err),
                    void *ctx);
@@ -136,51 +116,7 @@ void flush_request(struct ingester *in, void (*done)(void *ctx, int result, cons
 /* The same, waiting for the end, also while the ingester stops. */
 int flush_and_wait(struct ingester *in, struct err *err);
 
-/* --- tidy.c --- */
-
-/* Lists what is older than before_ns and none of in->startup; the caller deinits. */
-int tidy_list(struct ingester *in, enum segment_place place, int64_t before_ns, struct tidy *ret,
-              struct err *err);
-/* Removes what holds nothing but batches below kept_lsn. */
-void tidy_remove(struct ingester *in, enum segment_place place, struct tidy *t, uint64_t kept_lsn);
-void tidy_deinit(struct tidy *t);
-/* Lets go of in->startup. */
-void tidy_end(struct ingester *in);
-
 /* --- recover.c --- */
 void recover_thread_run(void *ctx);
-
-/* Lets go of what a large segment left in the writer. */
-void publish_trim_writer(struct segment_writer **w);
-/* Around what reads or writes a whole directory; true when the other must be called. */
-bool heavy_begin(struct ingester *in);
-void heavy_end(struct ingester *in, bool begun);
-
-/* --- publish.c: a finished segment becomes live ------------------------------------------- */
-struct new_segment {
-    struct uuid uuid;
-    enum segment_place place;
-    struct str_view key; /* already committed in its store */
-    uint64_t bytes, generation;
-    int64_t created_ns;
-};
-/* Reads it back, writes its index rows and fills info (in the arena).  When it fails the segment is
- * gone again. */
-int publish_prepare(struct ingester *in, const struct new_segment *s, struct arena *arena,
-                    struct segment_info *ret, struct err *err);
-/* One catalog transaction.  failed: those of earlier tries of the caller, whose commit may have
- * reached the disk all the same; they are taken back now.  When it fails, `add` joins them. */
-int publish_commit(struct ingester *in, struct leftovers *failed,
-                   const struct catalog_change *change, struct err *err);
-/* Never named by the catalog: rows and storage go.  What fails is logged, and found at the next
- * start. */
-void publish_discard(struct ingester *in, struct leftovers *l);
-void leftovers_add(struct leftovers *l, struct uuid uuid, enum segment_place place,
-                   struct str_view key);
-/* The same of one whose periods are known, which saves a look at the others' tables. */
-void leftovers_add_info(struct leftovers *l, const struct segment_info *info);
-void leftovers_deinit(struct leftovers *l);
-/* What the last views let go of. */
-void publish_remove_dead(struct ingester *in);
-/* The view's handle of a segment: its storage goes when it is doomed and the last view is gone. */
-struct live_segment *publish_live(struct ingester *in, const struct segment_info *info);
+/* Lets go of what it found. */
+void recover_end(struct ingester *in);

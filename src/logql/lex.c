@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/values.h"
 #include "logql/lex_number.h"
 #include "logql/lex_string.h"
@@ -153,10 +154,8 @@ static bool in_table(struct str_view name, uint32_t rune)
 
 static bool is_name_rune(uint32_t rune, bool first)
 {
-    if (rune < 0x80) {
-        char c = (char)(rune | 0x20);
-        return (c >= 'a' && c <= 'z') || rune == '_' || (!first && rune >= '0' && rune <= '9');
-    }
+    if (rune < 0x80)
+        return ascii_is_word((int)rune) && !(first && ascii_is_digit((int)rune));
     return in_table(SV("L"), rune) || (!first && in_table(SV("Nd"), rune));
 }
 
@@ -254,7 +253,7 @@ static bool lex_after_minus(struct lexer *lx, struct token *t)
 {
     struct str_view rest = sv_from(lx->text, lx->at);
     size_t n = 1;
-    while (n < rest.len && ((rest.p[n] >= 'a' && rest.p[n] <= 'z') || rest.p[n] == '-'))
+    while (n < rest.len && (ascii_is_lower(rest.p[n]) || rest.p[n] == '-'))
         n++;
     t->text = sv_sub(rest, 0, n);
     bool strict = sv_eq(t->text, SV("--strict"));
@@ -264,7 +263,7 @@ static bool lex_after_minus(struct lexer *lx, struct token *t)
     } else {
         n = 1 + duration_chars(sv_from(rest, 1));
         t->text = sv_sub(rest, 0, n);
-        if (n < 3 || (t->text.p[n - 1] >= '0' && t->text.p[n - 1] <= '9') ||
+        if (n < 3 || ascii_is_digit(t->text.p[n - 1]) ||
             duration_parse_go(t->text, &t->ns, NULL) < 0)
             return false;
         t->kind = T_DURATION;
@@ -335,7 +334,7 @@ int lexer_next(struct lexer *lx, struct token *ret, struct err *err)
     }
     if (c == '"' || c == '`')
         return lex_string(lx, ret, err);
-    if ((c >= '0' && c <= '9') || (c == '.' && peek(lx, 1) >= '0' && peek(lx, 1) <= '9'))
+    if (ascii_is_digit(c) || (c == '.' && ascii_is_digit(peek(lx, 1))))
         return lex_number(lx, ret, err);
     if (c == '[')
         return lex_range(lx, ret, err);

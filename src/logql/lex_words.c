@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "logql/lex_words.h"
 
+#include "base/ascii.h"
+
 #define KEYWORD(text, kind)                                                                        \
     {                                                                                              \
         text, text, kind, 0, false                                                                 \
@@ -80,7 +82,7 @@ const struct word *word_find(struct str_view text)
     if (text.len < 2 || text.len > WORD_MAX_BYTES)
         return NULL;
     for (size_t i = 0; i < text.len; i++)
-        lower[i] = text.p[i] >= 'A' && text.p[i] <= 'Z' ? (char)(text.p[i] + 32) : text.p[i];
+        lower[i] = (char)ascii_lower(text.p[i]);
     size_t low = 0, high = N_WORDS;
     while (low < high) {
         size_t mid = (low + high) / 2;

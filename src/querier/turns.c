@@ -2,7 +2,6 @@
 #include "querier/turns.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/bytes.h"
 #include "base/thread.h"
@@ -19,9 +18,8 @@ struct waiter {
 };
 
 struct turns {
-    uint64_t max_waiting;   /* fixed at init */
-    unsigned n_threads;     /* fixed at init */
-    struct thread *threads; /* fixed at init */
+    uint64_t max_waiting;        /* fixed at init */
+    struct thread_group threads; /* fixed at init */
     struct mutex mu;
     struct cond work;
     struct waiter *buckets[N_BUCKETS]; /* guarded by mu */
@@ -123,16 +121,10 @@ int turns_open(struct turns **ret, const char *name, unsigned n_threads, uint64_
     mutex_init(&ts->mu);
     cond_init(&ts->work);
     ts->max_waiting = max_waiting;
-    ts->n_threads = n_threads;
-    ts->threads = mem_zalloc(n_threads, sizeof *ts->threads);
-    for (unsigned i = 0; i < n_threads; i++) {
-        char thread_name[32];
-        snprintf(thread_name, sizeof thread_name, "%s-%u", name, i);
-        int r = thread_start(&ts->threads[i], thread_name, serve, ts, err);
-        if (r < 0) {
-            turns_close(ts);
-            return r;
-        }
+    int r = thread_group_start(&ts->threads, name, n_threads, serve, ts, err);
+    if (r < 0) {
+        turns_close(ts);
+        return r;
     }
     *ret = ts;
     return 0;
@@ -146,11 +138,9 @@ void turns_close(struct turns *ts)
     ts->closing = true;
     cond_broadcast(&ts->work);
     mutex_unlock(&ts->mu);
-    for (unsigned i = 0; i < ts->n_threads; i++)
-        thread_join(&ts->threads[i]);
+    thread_group_join(&ts->threads);
     cond_deinit(&ts->work);
     mutex_deinit(&ts->mu);
-    free(ts->threads);
     free(ts);
 }
 

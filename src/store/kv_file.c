@@ -35,7 +35,7 @@ enum { MIN_PAGE = 256, MAX_PAGE = 32768, MAX_DEPTH = 32, MAX_KEY = 511, MAX_DBS 
 #define NO_PAGE UINT64_MAX
 #define MAX_MAP_BYTES (UINT64_C(1) << 46)
 
-struct tree {
+struct kv_tree {
     uint16_t depth;
     uint64_t root;
 };
@@ -44,7 +44,7 @@ struct kv_file {
     int fd;
     struct str_view bytes; /* where fd < 0 */
     struct kv_file_info info;
-    struct tree free_tree, main_tree;
+    struct kv_tree free_tree, main_tree;
 };
 
 /* --- bytes ------------------------------------------------------------------------------ */
@@ -75,12 +75,12 @@ static uint64_t n_pages(const struct kv_file *f)
 struct meta {
     uint64_t map_bytes, last_page, txn_id;
     uint32_t page_bytes;
-    struct tree free_tree, main_tree;
+    struct kv_tree free_tree, main_tree;
 };
 
-static bool tree_read(const char *p, uint16_t flags, struct tree *ret)
+static bool tree_read(const char *p, uint16_t flags, struct kv_tree *ret)
 {
-    *ret = (struct tree){ld_le16(p + 6), ld_le64(p + 40)};
+    *ret = (struct kv_tree){ld_le16(p + 6), ld_le64(p + 40)};
     return ld_le16(p + 4) == flags && ret->depth <= MAX_DEPTH &&
            (ret->root == NO_PAGE) == (ret->depth == 0);
 }
@@ -196,7 +196,7 @@ struct kv_file_info kv_file_info(const struct kv_file *f)
 /* --- pages ------------------------------------------------------------------------------ */
 
 /* Every page may be met once: by a tree, or in the list of free ones. */
-struct walk {
+struct file_walk {
     struct kv_file *f;
     uint8_t *met;           /* a bit per page of the file */
     uint64_t n_in_file;     /* whole pages in it */
@@ -209,16 +209,16 @@ struct walk {
     unsigned db;
 };
 
-static void walk_init(struct walk *w, struct kv_file *f)
+static void walk_init(struct file_walk *w, struct kv_file *f)
 {
-    *w = (struct walk){.f = f};
+    *w = (struct file_walk){.f = f};
     w->n_in_file = f->info.file_bytes / f->info.page_bytes;
     if (w->n_in_file > n_pages(f))
         w->n_in_file = n_pages(f);
     w->met = mem_zalloc(w->n_in_file / 8 + 1, 1);
 }
 
-static void walk_deinit(struct walk *w)
+static void walk_deinit(struct file_walk *w)
 {
     free(w->met);
     for (unsigned i = 0; i < MAX_DEPTH; i++)
@@ -226,7 +226,7 @@ static void walk_deinit(struct walk *w)
     buf_deinit(&w->value);
 }
 
-static int meet(struct walk *w, uint64_t page, struct err *err)
+static int meet(struct file_walk *w, uint64_t page, struct err *err)
 {
     if (page < N_METAS || page >= n_pages(w->f))
         return corrupt(err, page, "is named and cannot be");
@@ -284,7 +284,7 @@ static bool nodes_fit(const char *page, uint32_t page_bytes, bool leaf, uint8_t 
 }
 
 /* Reads a page of a tree to its level's memory. */
-static int read_page(struct walk *w, uint64_t number, unsigned level, uint16_t kind,
+static int read_page(struct file_walk *w, uint64_t number, unsigned level, uint16_t kind,
                      struct err *err)
 {
     uint32_t page_bytes = w->f->info.page_bytes;
@@ -312,7 +312,7 @@ static int read_page(struct walk *w, uint64_t number, unsigned level, uint16_t k
 
 /* --- keys ------------------------------------------------------------------------------- */
 
-static int cmp_key(const struct walk *w, struct str_view a, struct str_view b)
+static int cmp_key(const struct file_walk *w, struct str_view a, struct str_view b)
 {
     if (!w->numbers)
         return sv_cmp(a, b);
@@ -320,7 +320,7 @@ static int cmp_key(const struct walk *w, struct str_view a, struct str_view b)
     return (x > y) - (x < y);
 }
 
-static bool key_is_good(const struct walk *w, struct str_view key)
+static bool key_is_good(const struct file_walk *w, struct str_view key)
 {
     return w->numbers ? key.len == 8 : key.len > 0 && key.len <= MAX_KEY;
 }
@@ -330,7 +330,7 @@ struct range {
     struct str_view from, to;
 };
 
-static bool keys_ascend(const struct walk *w, const char *page, unsigned first,
+static bool keys_ascend(const struct file_walk *w, const char *page, unsigned first,
                         const struct range *within)
 {
     for (unsigned i = first; i < n_nodes(page); i++) {
@@ -346,7 +346,7 @@ static bool keys_ascend(const struct walk *w, const char *page, unsigned first,
 /* --- trees ------------------------------------------------------------------------------ */
 
 /* A value on pages of its own, which follow each other. */
-static int read_overflow(struct walk *w, uint64_t first, uint32_t bytes, struct str_view *ret,
+static int read_overflow(struct file_walk *w, uint64_t first, uint32_t bytes, struct str_view *ret,
                          struct err *err)
 {
     char header[PAGE_HEADER];
@@ -370,7 +370,7 @@ static int read_overflow(struct walk *w, uint64_t first, uint32_t bytes, struct 
     return r;
 }
 
-static int visit_leaf(struct walk *w, uint64_t number, const char *page, struct err *err)
+static int visit_leaf(struct file_walk *w, uint64_t number, const char *page, struct err *err)
 {
     int r = 0;
     for (unsigned i = 0; i < n_nodes(page) && r == 0; i++) {
@@ -394,7 +394,7 @@ static uint64_t child_of(const char *node)
 }
 
 /* The page and all below it; `depth` levels, itself included. */
-static int visit_page(struct walk *w, uint64_t number, unsigned level, unsigned depth,
+static int visit_page(struct file_walk *w, uint64_t number, unsigned level, unsigned depth,
                       const struct range *within, struct err *err)
 {
     bool leaf = level + 1 == depth;
@@ -417,7 +417,7 @@ static int visit_page(struct walk *w, uint64_t number, unsigned level, unsigned 
     return r;
 }
 
-static int visit_tree(struct walk *w, const struct tree *t, struct err *err)
+static int visit_tree(struct file_walk *w, const struct kv_tree *t, struct err *err)
 {
     if (t->root == NO_PAGE)
         return 0;
@@ -429,7 +429,7 @@ static int visit_tree(struct walk *w, const struct tree *t, struct err *err)
 static int take_free(void *ctx, unsigned db, struct str_view key, struct str_view value,
                      struct err *err)
 {
-    struct walk *w = ctx;
+    struct file_walk *w = ctx;
     uint64_t n = value.len >= 8 ? ld_le64(value.p) : UINT64_MAX;
     if (n > value.len / 8 - 1 || ld_le64(key.p) > w->f->info.txn_id)
         return err_set(err, ERR_CORRUPT, "a list of free pages that does not decode");
@@ -446,7 +446,7 @@ static int take_free(void *ctx, unsigned db, struct str_view key, struct str_vie
     return 0;
 }
 
-static int visit_free(struct walk *w, struct err *err)
+static int visit_free(struct file_walk *w, struct err *err)
 {
     w->numbers = true;
     w->node_kind = 0;
@@ -461,7 +461,7 @@ static int visit_free(struct walk *w, struct err *err)
 struct named_tree {
     const char *name;
     bool found;
-    struct tree tree;
+    struct kv_tree tree;
 };
 struct catalogue {
     struct named_tree v[MAX_DBS];
@@ -474,7 +474,7 @@ static int take_name(void *ctx, unsigned db, struct str_view key, struct str_vie
                      struct err *err)
 {
     struct catalogue *c = ctx;
-    struct tree t;
+    struct kv_tree t;
     if (value.len != TREE_BYTES || !tree_read(value.p, 0, &t))
         return err_set(err, ERR_CORRUPT, "a record of a database that cannot be");
     if (c->fn)
@@ -489,7 +489,7 @@ static int take_name(void *ctx, unsigned db, struct str_view key, struct str_vie
     return err_set(err, ERR_CORRUPT, "there is a database that should not be");
 }
 
-static int visit_main(struct walk *w, struct catalogue *c, struct err *err)
+static int visit_main(struct file_walk *w, struct catalogue *c, struct err *err)
 {
     w->node_kind = NODE_TREE;
     w->fn = take_name;
@@ -497,8 +497,8 @@ static int visit_main(struct walk *w, struct catalogue *c, struct err *err)
     return visit_tree(w, &w->f->main_tree, err);
 }
 
-static int check_all(struct walk *w, const char *const *dbs, unsigned n_dbs, kv_file_entry_fn *fn,
-                     void *ctx, struct err *err)
+static int check_all(struct file_walk *w, const char *const *dbs, unsigned n_dbs,
+                     kv_file_entry_fn *fn, void *ctx, struct err *err)
 {
     struct catalogue c = {.n = n_dbs};
     for (unsigned i = 0; i < n_dbs; i++)
@@ -523,7 +523,7 @@ int kv_file_check(struct kv_file *f, const char *const *dbs, unsigned n_dbs, kv_
 {
     if (n_dbs > MAX_DBS)
         return err_set(err, ERR_INVALID, "%u databases are too many", n_dbs);
-    struct walk w;
+    struct file_walk w;
     walk_init(&w, f);
     int r = check_all(&w, dbs, n_dbs, fn, ctx, err);
     walk_deinit(&w);
@@ -532,7 +532,7 @@ int kv_file_check(struct kv_file *f, const char *const *dbs, unsigned n_dbs, kv_
 
 int kv_file_names(struct kv_file *f, kv_file_name_fn *fn, void *ctx, struct err *err)
 {
-    struct walk w;
+    struct file_walk w;
     struct catalogue c = {.fn = fn, .ctx = ctx};
     walk_init(&w, f);
     int r = visit_main(&w, &c, err);

@@ -16,7 +16,7 @@
 enum { VERSION = 1, BODY_BYTES = 44, SUM_BYTES = 48, STEP_BYTES = 256 << 10 };
 static const char magic[8] = "HALOGSUM";
 
-struct sum {
+struct sum_record {
     struct kv_file_info info;
     uint64_t bytes;
     uint32_t crc;
@@ -67,7 +67,7 @@ static uint64_t used_bytes(const struct kv_file_info *info)
     return info->file_bytes < used ? info->file_bytes : used;
 }
 
-static void encode(struct buf *out, const struct sum *s)
+static void encode(struct buf *out, const struct sum_record *s)
 {
     buf_put_bytes(out, magic, sizeof magic);
     buf_put_le32(out, VERSION);
@@ -80,7 +80,7 @@ static void encode(struct buf *out, const struct sum *s)
 }
 
 /* False for bytes that are no sum that this build knows. */
-static bool decode(struct str_view v, struct sum *ret)
+static bool decode(struct str_view v, struct sum_record *ret)
 {
     struct reader in = reader_of(v);
     struct str_view word = rd_bytes(&in, sizeof magic);
@@ -98,7 +98,7 @@ static bool decode(struct str_view v, struct sum *ret)
 int kv_sum_write(const char *folder, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, record = BUF_INIT;
-    struct sum s;
+    struct sum_record s;
     path_in(folder, "data.mdb", &path);
     int r = read_info(path.p, &s.info, err);
     if (r < 0)
@@ -125,7 +125,7 @@ static int differs(struct err *err)
     return err_set(err, ERR_CORRUPT, "data.mdb is not the file that was sealed");
 }
 
-static int compare(const char *data, const struct sum *s, struct err *err)
+static int compare(const char *data, const struct sum_record *s, struct err *err)
 {
     struct kv_file_info now;
     int r = read_info(data, &now, err);
@@ -142,7 +142,7 @@ static int compare(const char *data, const struct sum *s, struct err *err)
 int kv_sum_check(const char *folder, enum kv_sum *ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, record = BUF_INIT;
-    struct sum s;
+    struct sum_record s;
     *ret = KV_SUM_NONE;
     path_in(folder, "sum", &path);
     int r = file_exists(path.p) ? file_read_whole(path.p, SUM_BYTES, &record, NULL) : -ENOENT;

@@ -40,11 +40,6 @@ struct rebuild {
     size_t n_covers;
 };
 
-static struct object_store *store_of(const struct rebuild *rb, enum segment_place place)
-{
-    return place == PLACE_LOCAL ? rb->conf->local : rb->conf->objects;
-}
-
 static int note(struct rebuild *rb, enum rebuild_event event, const struct found *f,
                 const struct err *why, struct err *err)
 {
@@ -68,17 +63,12 @@ static int take_key(void *ctx, const struct object_info *info, struct err *err)
 static int list_stores(struct rebuild *rb, struct err *err)
 {
     rb->listing = PLACE_OBJECT;
-    int r = object_list(rb->conf->objects, SV(""), take_key, rb, err);
+    int r = object_list(rb->conf->stores.objects, SV(""), take_key, rb, err);
     rb->listing = PLACE_LOCAL;
-    return r < 0 ? r : object_list(rb->conf->local, SV(""), take_key, rb, err);
+    return r < 0 ? r : object_list(rb->conf->stores.local, SV(""), take_key, rb, err);
 }
 
 /* --- verify ----------------------------------------------------------------------------- */
-
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
 
 static int verify_part(struct rebuild *rb, const struct segment *s, const struct segment_part *info,
                        struct err *err)
@@ -97,26 +87,17 @@ static int verify_part(struct rebuild *rb, const struct segment *s, const struct
     return r;
 }
 
-/* Opens it; the caller closes both, also after a failure. */
-static int open_found(const struct rebuild *rb, const struct found *f,
-                      struct object_reader **reader, struct segment **segment, struct err *err)
-{
-    *reader = NULL;
-    *segment = NULL;
-    int r = object_open(store_of(rb, f->place), f->key, reader, err);
-    if (r < 0)
-        return r;
-    struct segment_source source = {*reader, object_bytes(*reader), pread_object};
-    return segment_open(segment, &source, err);
-}
-
+/* Keeps the footer, also where something else does not verify. */
 static int verify_all(struct rebuild *rb, struct found *f, struct err *err)
 {
-    struct object_reader *reader;
-    int r = open_found(rb, f, &reader, &f->segment, err);
-    for (uint32_t i = 0; r >= 0 && i < f->segment->n_parts; i++)
-        r = verify_part(rb, f->segment, &f->segment->parts[i], err);
-    object_close(reader);
+    struct segment_file file;
+    int r = segment_file_open(&file, &rb->conf->stores, f->place, f->key, err);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; r >= 0 && i < file.segment->n_parts; i++)
+        r = verify_part(rb, file.segment, &file.segment->parts[i], err);
+    f->segment = TAKE(file.segment);
+    segment_file_close(&file);
     return r;
 }
 
@@ -358,15 +339,13 @@ static void describe_installation(struct rebuild *rb)
 static int index_one(struct rebuild *rb, struct index *ix, const struct found *f,
                      struct segment_info *ret, struct err *err)
 {
-    struct object_reader *reader;
-    struct segment *s;
-    int r = open_found(rb, f, &reader, &s, err);
-    if (r >= 0)
-        r = index_add_segment_file(ix, s, err);
-    if (r >= 0)
-        segment_info_of(&rb->arena, s, f->place, f->key, ret);
-    segment_close(s);
-    object_close(reader);
+    struct segment_file file;
+    int r = segment_file_open(&file, &rb->conf->stores, f->place, f->key, err);
+    if (r >= 0) {
+        r = index_add_segment_file(ix, file.segment, err);
+        segment_info_of(&rb->arena, file.segment, f->place, f->key, ret);
+        segment_file_close(&file);
+    }
     if (r < 0)
         return err_context(err, r, "segment '%.*s'", SV_ARG(f->key));
     rb->report.n_live++;

@@ -15,8 +15,7 @@
 
 #include "base/err.h"
 #include "store/catalog.h"
-
-struct object_store;
+#include "store/segment_file.h"
 
 enum rebuild_event {
     REBUILD_VERIFIED, /* each segment is one of VERIFIED and DAMAGED first */
@@ -29,7 +28,7 @@ typedef int rebuild_note_fn(void *ctx, enum rebuild_event event, enum segment_pl
                             struct str_view key, const struct err *why, struct err *err);
 
 struct rebuild_conf {
-    struct object_store *local, *objects;
+    struct stores stores;
     const char *catalog_folder; /* must be absent or empty */
     const char *index_folder;   /* as well */
     /* Whose catalog it becomes.  NULL: of the one that wrote the newest local segment, or else the

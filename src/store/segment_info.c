@@ -60,7 +60,7 @@ static size_t rd_count(struct reader *in, size_t elem_bytes)
 static void rd_periods(struct reader *in, struct arena *arena, struct segment_info *info)
 {
     info->n_periods = rd_count(in, PERIOD_BYTES);
-    struct segment_period *v = ARENA_ARRAY(arena, struct segment_period, info->n_periods);
+    struct period *v = ARENA_ARRAY(arena, struct period, info->n_periods);
     for (size_t i = 0; i < info->n_periods; i++) {
         v[i].start_ns = (int64_t)rd_le64(in);
         v[i].length_ns = (int64_t)rd_le64(in);
@@ -120,7 +120,7 @@ void segment_info_copy(struct arena *arena, struct segment_info *to,
 {
     *to = *from;
     to->key = arena_copy(arena, from->key);
-    struct segment_period *periods = ARENA_ARRAY(arena, struct segment_period, from->n_periods);
+    struct period *periods = ARENA_ARRAY(arena, struct period, from->n_periods);
     if (from->n_periods)
         memcpy(periods, from->periods, from->n_periods * sizeof *periods);
     to->periods = periods;
@@ -158,32 +158,17 @@ struct str_view segment_key(struct arena *arena, struct uuid uuid, int64_t min_t
 
 /* --- from a segment --------------------------------------------------------------------- */
 
-static int cmp_period(const void *x, const void *y)
-{
-    const struct segment_period *a = x, *b = y;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    return (a->length_ns > b->length_ns) - (a->length_ns < b->length_ns);
-}
-
-/* The tables the parts stand in, each once. */
-static size_t list_periods(const struct segment *s, struct segment_period *v)
+static size_t list_periods(const struct segment *s, struct period *v)
 {
     for (uint32_t i = 0; i < s->n_parts; i++)
-        v[i] = (struct segment_period){s->parts[i].period_start_ns, s->parts[i].period_len_ns};
-    if (s->n_parts > 1)
-        qsort(v, s->n_parts, sizeof *v, cmp_period);
-    size_t n = 0;
-    for (uint32_t i = 0; i < s->n_parts; i++)
-        if (i == 0 || cmp_period(&v[i], &v[n - 1]) != 0)
-            v[n++] = v[i];
-    return n;
+        v[i] = (struct period){s->parts[i].period_start_ns, s->parts[i].period_len_ns};
+    return periods_sort(v, s->n_parts);
 }
 
 void segment_info_of(struct arena *arena, const struct segment *s, enum segment_place place,
                      struct str_view key, struct segment_info *ret)
 {
-    struct segment_period *periods = ARENA_ARRAY(arena, struct segment_period, s->n_parts);
+    struct period *periods = ARENA_ARRAY(arena, struct period, s->n_parts);
     struct lsn_range *coverage = ARENA_ARRAY(arena, struct lsn_range, s->n_coverage);
     *ret = (struct segment_info){.uuid = uuid_of_bytes(s->header.uuid),
                                  .place = place,

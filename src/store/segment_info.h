@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/uuid.h"
+#include "store/period.h"
 
 struct segment;
 
@@ -23,11 +24,6 @@ enum segment_place {
     PLACE_OBJECT = 1, /* key in the object store */
 };
 
-/* A table that the segment has parts in. */
-struct segment_period {
-    int64_t start_ns, length_ns;
-};
-
 /* One live segment, as the catalog keeps it. */
 struct segment_info {
     struct uuid uuid;
@@ -40,7 +36,7 @@ struct segment_info {
     int64_t min_ts_ns, max_ts_ns;
     uint64_t n_rows, line_bytes;
     uint32_t n_parts;
-    const struct segment_period *periods; /* ascending by start */
+    const struct period *periods; /* of its parts; ascending by start */
     size_t n_periods;
     const struct lsn_range *coverage; /* ascending by (source, first); [0].first orders segments */
     size_t n_coverage;

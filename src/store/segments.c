@@ -213,8 +213,8 @@ static struct open_segment *use(struct segments *c, const struct segment_info *i
         o = mem_zalloc(1, sizeof *o);
         o->cache = c;
         o->uuid = info->uuid;
-        lazy_reader_init(&o->reader, &c->readers,
-                         info->place == PLACE_LOCAL ? c->conf.local : c->conf.objects, info->key);
+        lazy_reader_init(&o->reader, &c->readers, stores_of(&c->conf.stores, info->place),
+                         info->key);
         mutex_init(&o->load_mu);
         o->in_bucket = *bucket_of(c, info->uuid);
         *bucket_of(c, info->uuid) = o;

@@ -12,19 +12,18 @@
 #include "base/ledger.h"
 #include "base/uuid.h"
 #include "chunk/segment.h"
+#include "store/segment_file.h"
 
 struct live_segment;
-struct object_store;
 struct segments;
 struct open_segment;
 
 struct segments_conf {
-    struct object_store *local;   /* PLACE_LOCAL */
-    struct object_store *objects; /* PLACE_OBJECT */
-    struct ledger *ledger;        /* may be NULL; account LEDGER_CACHES */
-    uint64_t max_bytes;           /* held by unused segments; 0: 64 MiB */
-    unsigned max_open;            /* unused segments kept open; 0: 512 */
-    unsigned max_files;           /* descriptors while nobody reads; 0: 512 */
+    struct stores stores;
+    struct ledger *ledger; /* may be NULL; account LEDGER_CACHES */
+    uint64_t max_bytes;    /* held by unused segments; 0: 64 MiB */
+    unsigned max_open;     /* unused segments kept open; 0: 512 */
+    unsigned max_files;    /* descriptors while nobody reads; 0: 512 */
 };
 struct segments *segments_new(const struct segments_conf *conf);
 void segments_free(struct segments *c); /* every open_segment was put */

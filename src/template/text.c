@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <wctype.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "regex/cache.h"
 #include "template/func.h"
@@ -21,7 +22,7 @@ static void make_locale(void)
 static uint32_t change_case(uint32_t c, bool upper)
 {
     if (c < 0x80)
-        return upper ? (c >= 'a' && c <= 'z' ? c - 32 : c) : (c >= 'A' && c <= 'Z' ? c + 32 : c);
+        return (uint32_t)(upper ? ascii_upper((int)c) : ascii_lower((int)c));
     pthread_once(&locale_once, make_locale);
     if (!utf8_locale)
         return c;
@@ -32,7 +33,7 @@ static uint32_t change_case(uint32_t c, bool upper)
 static bool is_letter_or_digit(uint32_t c)
 {
     if (c < 0x80)
-        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+        return ascii_is_word(c);
     pthread_once(&locale_once, make_locale);
     return !utf8_locale || !iswspace_l((wint_t)c, utf8_locale);
 }

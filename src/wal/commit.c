@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commit thread takes all groups that wait, writes each, syncs, shows and answers.  After a
+/* The commit thread takes all groups that wait, writes each, syncs and answers.  After a
  * failed write or sync the log is broken: everything that waits fails, until wal_repair() goes on
  * in a new file. */
 #include <errno.h>
@@ -65,44 +65,45 @@ static int next_file(struct wal *w, uint64_t epoch, struct err *err)
 
 /* --- one group --------------------------------------------------------------------------- */
 
-struct gather {
+struct write_list {
     struct iovec iov[MAX_IOV];
     int n;
     uint64_t at; /* in the file, of iov[0] */
     uint64_t bytes;
 };
 
-static int gather_flush(struct wal *w, struct gather *ga, struct err *err)
+static int write_list_flush(struct wal *w, struct write_list *out, struct err *err)
 {
-    int r = ga->n ? file_pwritev_all(w->fd, ga->iov, ga->n, ga->at, err) : 0;
-    ga->at += ga->bytes;
-    ga->bytes = 0;
-    ga->n = 0;
+    int r = out->n ? file_pwritev_all(w->fd, out->iov, out->n, out->at, err) : 0;
+    out->at += out->bytes;
+    out->bytes = 0;
+    out->n = 0;
     return r;
 }
 
-static int gather_add(struct wal *w, struct gather *ga, const char *p, size_t len, struct err *err)
+static int write_list_add(struct wal *w, struct write_list *out, const char *p, size_t len,
+                          struct err *err)
 {
     union {
         const char *from;
         void *iov;
     } base = {p};
-    ga->iov[ga->n++] = (struct iovec){base.iov, len};
-    ga->bytes += len;
-    return ga->n == MAX_IOV ? gather_flush(w, ga, err) : 0;
+    out->iov[out->n++] = (struct iovec){base.iov, len};
+    out->bytes += len;
+    return out->n == MAX_IOV ? write_list_flush(w, out, err) : 0;
 }
 
-static int write_group(struct wal *w, const struct group *g, struct err *err)
+static int write_group(struct wal *w, const struct group_draft *g, struct err *err)
 {
     static const char zeros[WAL_ALIGN_BYTES];
     char file_header[WAL_FILE_HEADER_BYTES], group_header[WAL_GROUP_HEADER_BYTES];
-    struct gather ga = {.at = w->header_pending ? 0 : g->at};
+    struct write_list out = {.at = w->header_pending ? 0 : g->at};
     int r = 0;
     if (w->header_pending) {
         struct wal_file_header h = {.epoch = g->epoch, .prev_end_lsn = w->prev_end_lsn};
         memcpy(h.uuid, w->options.installation.b, WAL_UUID_BYTES);
         wal_put_file_header(file_header, &h);
-        r = gather_add(w, &ga, file_header, sizeof file_header, err);
+        r = write_list_add(w, &out, file_header, sizeof file_header, err);
     }
     struct wal_group head = {.lsn = wal_lsn(g->epoch, g->at),
                              .synced_lsn = w->synced_lsn,
@@ -110,20 +111,20 @@ static int write_group(struct wal *w, const struct group *g, struct err *err)
                              .payload = {NULL, g->payload_bytes}};
     wal_put_group_header(group_header, &head, group_crc(g));
     if (r == 0)
-        r = gather_add(w, &ga, group_header, sizeof group_header, err);
+        r = write_list_add(w, &out, group_header, sizeof group_header, err);
     const char *own = g->bytes.p;
-    for (size_t i = 0; i < g->n_pieces && r == 0; i++) {
-        const struct piece *p = &g->pieces[i];
-        r = gather_add(w, &ga, p->borrowed ? p->borrowed : own, p->len, err);
-        own += p->borrowed ? 0 : p->len;
+    for (size_t i = 0; i < g->n_extents && r == 0; i++) {
+        const struct group_extent *x = &g->extents[i];
+        r = write_list_add(w, &out, x->borrowed ? x->borrowed : own, x->len, err);
+        own += x->borrowed ? 0 : x->len;
     }
     uint64_t pad = group_bytes(g->payload_bytes) - WAL_GROUP_HEADER_BYTES - g->payload_bytes;
     if (r == 0 && pad)
-        r = gather_add(w, &ga, zeros, pad, err);
-    return r == 0 ? gather_flush(w, &ga, err) : r;
+        r = write_list_add(w, &out, zeros, pad, err);
+    return r == 0 ? write_list_flush(w, &out, err) : r;
 }
 
-static int commit_group(struct wal *w, const struct group *g, struct err *err)
+static int commit_group(struct wal *w, const struct group_draft *g, struct err *err)
 {
     if (g->n_records == 0)
         return 0; /* only waiters: what they wait for went before */
@@ -163,17 +164,15 @@ static void break_log(struct wal *w, int code, const struct err *err)
 
 /* --- the thread -------------------------------------------------------------------------- */
 
-/* Shows and answers; after a failure everything that waits fails. */
-static void finish_group(struct wal *w, struct group *g, int code, const struct err *err)
+static void answer_group(struct group_draft *g, int code, const struct err *err)
 {
-    if (code == 0 && g->shown)
-        w->options.show(g->shown, g->pos);
     for (size_t i = 0; i < g->n_waiters; i++)
         g->waiters[i].fn(g->waiters[i].ctx, code, err);
 }
 
-static void recycle_locked(struct wal *w, struct group *g)
+static void recycle_locked(struct wal *w, struct group_draft *g)
 {
+    mutex_assert_held(&w->mu);
     enum { KEEP_BYTES = 1 << 20 };
     if (w->spare || g->bytes.cap > KEEP_BYTES)
         group_free(g);
@@ -181,19 +180,19 @@ static void recycle_locked(struct wal *w, struct group *g)
         w->spare = g;
 }
 
-static void commit_list(struct wal *w, struct group *g)
+static void commit_list(struct wal *w, struct group_draft *g)
 {
     struct err err = ERR_INIT;
     bool failed = wal_is_broken(w, &err);
     while (g) {
-        struct group *next = g->next;
+        struct group_draft *next = g->next;
         if (!failed) {
             int r = commit_group(w, g, &err);
             failed = r < 0;
             if (failed)
                 break_log(w, r, &err);
         }
-        finish_group(w, g, failed ? err.code : 0, &err);
+        answer_group(g, failed ? err.code : 0, &err);
         mutex_lock(&w->mu);
         recycle_locked(w, g);
         mutex_unlock(&w->mu);
@@ -202,8 +201,9 @@ static void commit_list(struct wal *w, struct group *g)
 }
 
 /* The list of groups, or NULL to end; syncs in between where the mode says so. */
-static struct group *take_list_locked(struct wal *w)
+static struct group_draft *take_list_locked(struct wal *w)
 {
+    mutex_assert_held(&w->mu);
     while (!w->first && !w->stop) {
         if (w->options.sync != WAL_SYNC_INTERVAL || !w->dirty || w->broken) {
             cond_wait(&w->work, &w->mu);
@@ -214,7 +214,7 @@ static struct group *take_list_locked(struct wal *w)
             return NULL;
     }
     wal_close_last_locked(w);
-    struct group *g = w->first;
+    struct group_draft *g = w->first;
     w->first = w->last = NULL;
     return g;
 }
@@ -235,7 +235,7 @@ void wal_commit_thread(void *ctx)
     struct wal *w = ctx;
     mutex_lock(&w->mu);
     for (;;) {
-        struct group *list = take_list_locked(w);
+        struct group_draft *list = take_list_locked(w);
         if (!list && w->stop)
             break;
         w->committing = true;

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "wal/wal.h"
 
 enum { ZERO_BYTES = 256 << 10 };
 static const char zeros[ZERO_BYTES];
@@ -208,4 +209,27 @@ uint64_t wal_files_bytes_in_use(const struct wal_files *fs)
     for (size_t i = 0; i < fs->n; i++)
         sum += fs->v[i].epoch ? fs->v[i].bytes : 0;
     return sum;
+}
+
+bool wal_owner_of(const char *folder, struct wal_owner *ret)
+{
+    CLEANUP(wal_files_deinit) struct wal_files fs = {0};
+    uint64_t oldest = UINT64_MAX, newest = 0;
+    if (!file_exists(folder) || wal_files_open(&fs, folder, 0, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < fs.n; i++) {
+        char path[WAL_PATH_BYTES];
+        struct wal_file_header h;
+        bool good = false;
+        wal_file_path(&fs, fs.v[i].number, path);
+        if (wal_file_read_header(path, &h, &good, NULL) < 0 || !good)
+            continue;
+        oldest = h.epoch < oldest ? h.epoch : oldest;
+        if (h.epoch <= newest)
+            continue;
+        newest = h.epoch;
+        ret->installation = uuid_of_bytes(h.uuid);
+    }
+    ret->first_lsn = wal_lsn(oldest, 0);
+    return newest > 0;
 }

@@ -3,28 +3,27 @@
 
 #include "base/crc32c.h"
 
-void group_clear(struct group *g)
+void group_clear(struct group_draft *g)
 {
     g->next = NULL;
     buf_clear(&g->bytes);
-    g->n_pieces = g->n_waiters = g->n_records = 0;
-    g->payload_bytes = g->pos = 0;
-    g->shown = NULL;
+    g->n_extents = g->n_waiters = g->n_records = 0;
+    g->payload_bytes = 0;
 }
 
-void group_free(struct group *g)
+void group_free(struct group_draft *g)
 {
     if (!g)
         return;
     buf_deinit(&g->bytes);
-    free(g->pieces);
+    free(g->extents);
     free(g->waiters);
     free(g);
 }
 
-static void add_piece(struct group *g, const char *borrowed, size_t len)
+static void add_extent(struct group_draft *g, const char *borrowed, size_t len)
 {
-    struct piece *tail = g->n_pieces ? &g->pieces[g->n_pieces - 1] : NULL;
+    struct group_extent *tail = g->n_extents ? &g->extents[g->n_extents - 1] : NULL;
     g->payload_bytes += len;
     if (len == 0)
         return;
@@ -32,17 +31,17 @@ static void add_piece(struct group *g, const char *borrowed, size_t len)
         tail->len += len;
         return;
     }
-    g->pieces = mem_grow(g->pieces, &g->cap_pieces, g->n_pieces + 1, sizeof *g->pieces);
-    g->pieces[g->n_pieces++] = (struct piece){borrowed, len};
+    g->extents = mem_grow(g->extents, &g->cap_extents, g->n_extents + 1, sizeof *g->extents);
+    g->extents[g->n_extents++] = (struct group_extent){borrowed, len};
 }
 
-static void add_copied(struct group *g, const void *p, size_t len)
+static void add_copied(struct group_draft *g, const void *p, size_t len)
 {
     buf_put_bytes(&g->bytes, p, len);
-    add_piece(g, NULL, len);
+    add_extent(g, NULL, len);
 }
 
-uint64_t group_add_record(struct group *g, enum wal_record_type type, struct str_view head,
+uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view head,
                           struct str_view body)
 {
     static const char zeros[WAL_RECORD_ALIGN_BYTES];
@@ -52,13 +51,13 @@ uint64_t group_add_record(struct group *g, enum wal_record_type type, struct str
     wal_put_record_header(header, type, (uint32_t)len);
     add_copied(g, header, sizeof header);
     add_copied(g, head.p, head.len);
-    add_piece(g, body.p, body.len);
+    add_extent(g, body.p, body.len);
     add_copied(g, zeros, wal_align(len, WAL_RECORD_ALIGN_BYTES) - len);
     g->n_records++;
     return lsn;
 }
 
-void group_add_waiter(struct group *g, struct wal_waiter waiter)
+void group_add_waiter(struct group_draft *g, struct wal_waiter waiter)
 {
     if (!waiter.fn)
         return;
@@ -66,14 +65,14 @@ void group_add_waiter(struct group *g, struct wal_waiter waiter)
     g->waiters[g->n_waiters++] = waiter;
 }
 
-uint32_t group_crc(const struct group *g)
+uint32_t group_crc(const struct group_draft *g)
 {
     uint32_t crc = 0;
     const char *own = g->bytes.p;
-    for (size_t i = 0; i < g->n_pieces; i++) {
-        const struct piece *p = &g->pieces[i];
-        crc = crc32c_extend(crc, sv(p->borrowed ? p->borrowed : own, p->len));
-        own += p->borrowed ? 0 : p->len;
+    for (size_t i = 0; i < g->n_extents; i++) {
+        const struct group_extent *x = &g->extents[i];
+        crc = crc32c_extend(crc, sv(x->borrowed ? x->borrowed : own, x->len));
+        own += x->borrowed ? 0 : x->len;
     }
     return crc;
 }

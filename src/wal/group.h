@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* group.h - one commit of the WAL while it is filled and written: records, and who waits for
- * the same sync.  (struct wal_group of format.h is one that was read back.)
- * Ownership: copied bytes and both arrays are the group's; bodies are borrowed from whoever
- * appends, until the group's waiters ran.
+/* group.h - one commit of the log while it is filled and written: records, and who waits for the
+ * same sync.  (struct wal_group of format.h is one that was read back.)
+ * Ownership: copied bytes and both arrays are the draft's; bodies are borrowed from whoever
+ * appends, until the waiters ran.
  * Threads: the log's mu guards it until the commit thread took it; then that thread alone. */
 #pragma once
 #include "base/bytes.h"
 #include "wal/wal.h"
 
-struct group {
-    struct group *next;
+/* A stretch of the payload. */
+struct group_extent {
+    const char *borrowed; /* NULL: the next len bytes of `bytes` */
+    size_t len;
+};
+struct group_draft {
+    struct group_draft *next;
     uint64_t epoch, at; /* where it goes */
     struct buf bytes;   /* record headers, heads, padding */
-    struct piece {
-        const char *borrowed; /* NULL: len bytes of `bytes`, in order */
-        size_t len;
-    } * pieces;
-    size_t n_pieces, cap_pieces;
-    uint64_t payload_bytes;
+    struct group_extent *extents;
+    size_t n_extents, cap_extents;
+    uint64_t payload_bytes; /* of all extents */
     uint32_t n_records;
-    void *shown;
-    uint64_t pos;
     struct wal_waiter *waiters;
     size_t n_waiters, cap_waiters;
 };
@@ -36,12 +36,12 @@ static inline uint64_t group_record_bytes(size_t body_bytes)
     return WAL_RECORD_HEADER_BYTES + wal_align(body_bytes, WAL_RECORD_ALIGN_BYTES);
 }
 
-/* Empties it and keeps its memory; epoch and at stay. */
-void group_clear(struct group *g);
-void group_free(struct group *g);
+/* Empties it and keeps its memory; epoch and at stay.  A zeroed one is empty. */
+void group_clear(struct group_draft *g);
+void group_free(struct group_draft *g); /* NULL is fine; its waiters do not run */
 /* Its place is set.  Copies head, borrows body; returns the record's LSN. */
-uint64_t group_add_record(struct group *g, enum wal_record_type type, struct str_view head,
+uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view head,
                           struct str_view body);
-void group_add_waiter(struct group *g, struct wal_waiter waiter);
+void group_add_waiter(struct group_draft *g, struct wal_waiter waiter);
 /* crc32c of the payload. */
-uint32_t group_crc(const struct group *g);
+uint32_t group_crc(const struct group_draft *g);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* impl.h - a log from inside; only wal.c and commit.c include it.
- *     wal.c         appending: which group a record joins, and where that group goes
- *     commit.c  the commit thread: writes the groups, syncs, shows and answers; repair
+ *     wal.c     appending: which group a record joins, and where that group goes
+ *     commit.c  the commit thread: writes the groups, syncs and answers; repair
  * Ownership: the log owns its groups; `spare` is one to be filled again.
  * Threads: as each field says.  mu is held while a record is added, never across a write, a sync or
  * a waiter; files_mu is never taken with mu. */
@@ -12,6 +12,11 @@
 
 enum { WAL_MAX_POLICIES = 32 };
 
+/* Where the newest record of a policy stands. */
+struct policy_place {
+    uint64_t id, lsn;
+};
+
 struct wal {
     struct wal_options options; /* fixed at init */
     struct mutex mu;
@@ -20,14 +25,12 @@ struct wal {
     struct thread thread;
 
     /* guarded by mu */
-    struct group *first, *last; /* not yet taken by the commit thread */
-    struct group *spare;
+    struct group_draft *first, *last; /* not yet taken by the commit thread */
+    struct group_draft *spare;
     bool committing, stop, broken;
     struct err why;     /* of broken */
     uint64_t epoch, at; /* where the group after `last` begins */
-    struct policy {
-        uint64_t id, lsn;
-    } policies[WAL_MAX_POLICIES];
+    struct policy_place policies[WAL_MAX_POLICIES];
     unsigned n_policies;
 
     struct mutex files_mu;  /* held while a new file is filled; taken alone */

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/wait_once.h"
 #include "wal/impl.h"
 
 enum {
@@ -13,9 +14,10 @@ enum {
 
 /* --- where a record goes ----------------------------------------------------------------- */
 
-static struct group *group_new_locked(struct wal *w)
+static struct group_draft *group_new_locked(struct wal *w)
 {
-    struct group *g = w->spare;
+    mutex_assert_held(&w->mu);
+    struct group_draft *g = w->spare;
     w->spare = NULL;
     if (!g)
         g = mem_zalloc(1, sizeof *g);
@@ -24,8 +26,9 @@ static struct group *group_new_locked(struct wal *w)
 }
 
 /* Where a new group of that payload goes: behind the last, or in the next file. */
-static void place_group(struct wal *w, struct group *g, uint64_t payload_bytes)
+static void place_group_locked(struct wal *w, struct group_draft *g, uint64_t payload_bytes)
 {
+    mutex_assert_held(&w->mu);
     if (w->at > WAL_FILE_HEADER_BYTES &&
         w->at + group_bytes(payload_bytes) > w->options.file_bytes) {
         w->epoch++;
@@ -38,27 +41,28 @@ static void place_group(struct wal *w, struct group *g, uint64_t payload_bytes)
 
 void wal_close_last_locked(struct wal *w)
 {
-    struct group *g = w->last;
+    mutex_assert_held(&w->mu);
+    struct group_draft *g = w->last;
     if (g && g->n_records > 0)
         w->at = g->at + group_bytes(g->payload_bytes);
 }
 
-static bool last_takes(const struct wal *w, uint64_t payload_bytes, const void *shown)
+static bool last_takes_locked(const struct wal *w, uint64_t payload_bytes)
 {
-    const struct group *g = w->last;
-    if (!g || g->payload_bytes >= GROUP_FULL_BYTES || (g->shown && shown && g->shown != shown))
-        return false;
-    return g->n_records > 0 &&
+    const struct group_draft *g = w->last;
+    mutex_assert_held(&w->mu);
+    return g && g->payload_bytes < GROUP_FULL_BYTES && g->n_records > 0 &&
            g->at + group_bytes(g->payload_bytes + payload_bytes) <= w->options.file_bytes;
 }
 
-static struct group *group_for_locked(struct wal *w, uint64_t payload_bytes, const void *shown)
+static struct group_draft *group_for_locked(struct wal *w, uint64_t payload_bytes)
 {
-    if (last_takes(w, payload_bytes, shown))
+    mutex_assert_held(&w->mu);
+    if (last_takes_locked(w, payload_bytes))
         return w->last;
     wal_close_last_locked(w);
-    struct group *g = group_new_locked(w);
-    place_group(w, g, payload_bytes);
+    struct group_draft *g = group_new_locked(w);
+    place_group_locked(w, g, payload_bytes);
     if (w->last)
         w->last->next = g;
     else
@@ -71,6 +75,7 @@ static struct group *group_for_locked(struct wal *w, uint64_t payload_bytes, con
 
 static bool policy_known_locked(const struct wal *w, uint64_t id)
 {
+    mutex_assert_held(&w->mu);
     for (unsigned i = 0; i < w->n_policies && i < WAL_MAX_POLICIES; i++)
         if (w->policies[i].id == id)
             return w->policies[i].lsn + POLICY_REPEAT_BYTES > wal_lsn(w->epoch, w->at);
@@ -80,12 +85,13 @@ static bool policy_known_locked(const struct wal *w, uint64_t id)
 /* Keeps the newest of each id; when there are too many the oldest is written once more. */
 static void policy_note_locked(struct wal *w, uint64_t id, uint64_t lsn)
 {
+    mutex_assert_held(&w->mu);
     for (unsigned i = 0; i < w->n_policies && i < WAL_MAX_POLICIES; i++)
         if (w->policies[i].id == id) {
             w->policies[i].lsn = lsn;
             return;
         }
-    w->policies[w->n_policies++ % WAL_MAX_POLICIES] = (struct policy){id, lsn};
+    w->policies[w->n_policies++ % WAL_MAX_POLICIES] = (struct policy_place){id, lsn};
 }
 
 int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, struct err *err)
@@ -96,7 +102,7 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
     MUTEX_GUARD(&w->mu);
     if (w->broken)
         return err_set(err, w->why.code, "%s", w->why.text);
-    struct group *g = group_for_locked(w, bytes + policy_bytes, e->shown);
+    struct group_draft *g = group_for_locked(w, bytes + policy_bytes);
     if (policy_bytes && !policy_known_locked(w, e->policy_id)) {
         char id[8];
         st_le64(id, e->policy_id);
@@ -107,10 +113,6 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
         policy_note_locked(w, e->policy_id, at);
     }
     uint64_t lsn = group_add_record(g, e->type, e->head, e->body);
-    if (e->shown) {
-        g->shown = e->shown;
-        g->pos = e->pos;
-    }
     group_add_waiter(g, e->waiter);
     if (ret_lsn)
         *ret_lsn = lsn;
@@ -139,7 +141,7 @@ void wal_join(struct wal *w, struct wal_waiter waiter)
 uint64_t wal_next_lsn(struct wal *w)
 {
     MUTEX_GUARD(&w->mu);
-    const struct group *g = w->last;
+    const struct group_draft *g = w->last;
     uint64_t at = g && g->n_records ? g->at + WAL_GROUP_HEADER_BYTES + g->payload_bytes : w->at;
     return wal_lsn(w->epoch, at < WAL_MAX_END ? at : WAL_MAX_END);
 }
@@ -194,39 +196,12 @@ void wal_close(struct wal *w)
     free(w);
 }
 
-struct flush_wait {
-    struct mutex mu;
-    struct cond done;
-    bool ran;
-    int result;
-    struct err err;
-};
-
-static void flush_done(void *ctx, int result, const struct err *err)
-{
-    struct flush_wait *f = ctx;
-    mutex_lock(&f->mu);
-    f->ran = true;
-    f->result = result;
-    if (result < 0)
-        f->err = *err;
-    cond_signal(&f->done);
-    mutex_unlock(&f->mu);
-}
-
 int wal_flush(struct wal *w, struct err *err)
 {
-    struct flush_wait f = {0};
-    mutex_init(&f.mu);
-    cond_init(&f.done);
-    wal_join(w, (struct wal_waiter){flush_done, &f});
-    mutex_lock(&f.mu);
-    while (!f.ran)
-        cond_wait(&f.done, &f.mu);
-    mutex_unlock(&f.mu);
-    cond_deinit(&f.done);
-    mutex_deinit(&f.mu);
-    return f.result < 0 ? err_set(err, f.result, "%s", f.err.text) : 0;
+    struct wait_once wait;
+    wait_once_init(&wait);
+    wal_join(w, (struct wal_waiter){wait_once_done, &wait});
+    return wait_once_end(&wait, err);
 }
 
 bool wal_is_broken(struct wal *w, struct err *err)

@@ -3,8 +3,8 @@
  * Promise: once a waiter ran with 0, every record appended before it is replayed after any crash
  * (WAL_SYNC_FDATASYNC; with the other modes, after a crash of the process alone).
  * Files have fixed names and are used again and again; each use has its own epoch, hence LSN.
- * Threads: appends come under the caller's lock (one at a time); waiters and show() run on the
- * commit thread, in order of append, and must not block. */
+ * Threads: appends come under the caller's lock (one at a time); waiters run on the commit thread,
+ * in order of append, and must not block. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,11 +26,17 @@ struct wal_options {
     enum wal_sync sync;
     int64_t sync_interval_ns;
     uint64_t file_bytes; /* 0: 16 MiB; smaller ones are for tests */
-    /* A group is durable: what was appended with this `shown` may be seen up to `pos`. */
-    void (*show)(void *shown, uint64_t pos);
 };
 
-/* --- replay, before wal_open ------------------------------------------------------------- */
+/* ---- before wal_open ---- */
+
+/* Whose records a folder has, by its newest file, and from which LSN on. */
+struct wal_owner {
+    struct uuid installation;
+    uint64_t first_lsn; /* where its oldest file begins */
+};
+/* False when it has none, or cannot be read.  Makes no folder. */
+bool wal_owner_of(const char *folder, struct wal_owner *ret);
 
 typedef int wal_replay_fn(void *ctx, const struct wal_record *record, struct err *err);
 struct wal_replayed {
@@ -46,7 +52,7 @@ struct wal_replayed {
 int wal_replay(const char *folder, struct uuid installation, uint64_t from_lsn, wal_replay_fn *fn,
                void *ctx, struct wal_replayed *ret, struct err *err);
 
-/* --- the log ----------------------------------------------------------------------------- */
+/* ---- the log ---- */
 
 struct wal;
 /* Appends start in a new epoch after the replayed end. */
@@ -69,8 +75,6 @@ struct wal_entry {
      * this one unless the file holds it already, not too far back. */
     uint64_t policy_id;
     struct str_view policy;
-    void *shown; /* for wal_options.show; NULL: nothing to show */
-    uint64_t pos;
     struct wal_waiter waiter;
 };
 /* ret_lsn: the record's, may be NULL.  < 0, and no waiter will run: the log is broken (a write or

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/level.h"
 
+#include "base/ascii.h"
 #include "wire/json_scan.h"
 
 /* --- names of levels -------------------------------------------------------------------- */
@@ -73,7 +74,7 @@ struct level_names {
 
 static void add_byte(uint32_t bitmap[8], unsigned char c)
 {
-    unsigned char other = (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? c ^ 0x20 : c;
+    unsigned char other = ascii_is_letter(c) ? c ^ 0x20 : c;
     bitmap[c / 32] |= 1u << c % 32;
     bitmap[other / 32] |= 1u << other % 32;
 }

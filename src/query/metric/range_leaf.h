@@ -6,8 +6,9 @@
  * it where it leaves, so that cost does not grow with the overlap of windows, and whole runs can
  * be added from metadata.  Unwrapped entries are kept as samples in time order, along which windows
  * move (window.h).  Gathering is range_leaf.c, evaluation range_value.c.
- * Promise: the same entries give the same bits, in whatever order, pieces and workers they came.
- * Threads: one at a time per leaf; workers fill leaves of their own, range_leaf_merge() joins. */
+ * Promise: the same entries give the same bits, in whatever order and by whichever workers they
+ * came. Threads: one at a time per leaf; workers fill leaves of their own, range_leaf_merge()
+ * joins. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

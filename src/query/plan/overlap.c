@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query/plan/overlap.h"
 
-#include <stdbool.h>
-
 #include "base/bytes.h"
 
 void overlap_finder_deinit(struct overlap_finder *f)
@@ -13,7 +11,7 @@ void overlap_finder_deinit(struct overlap_finder *f)
     *f = OVERLAP_FINDER_INIT;
 }
 
-/* The usual case: each run begins after the one before has ended. */
+/* The usual case: each strand begins after the one before has ended. */
 static bool follow_each_other(const struct time_span *v, size_t n)
 {
     for (size_t i = 1; i < n; i++)

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overlap.h - where runs of one stream overlap in time: only there can the same entry stand twice,
- * and only there does the order of equal times depend on more than one run.
+/* overlap.h - where strands of one stream overlap in time: only there can the same entry stand
+ * twice, and only there does the order of equal times depend on more than one strand.
  * Threads: pure; a finder belongs to one. */
 #pragma once
 #include <stddef.h>
-#include <stdint.h>
 
-/* Both ends included. */
-struct time_span {
-    int64_t min_ns, max_ns;
-};
+#include "query/plan/time_span.h"
 
 /* A stretch that the same two or more spans cover from end to end. */
 struct overlap_zone {

@@ -3,7 +3,7 @@
  *     scan.c        tasks, workers, rounds
  *     scan_chunk.c  a chunk: select rows, count
  *     scan_prune.c  what need not be read of it
- *     scan_head.c   a head run
+ *     scan_head.c   a head strand
  *     scan_row.c    a row: pipeline, then the answer */
 #pragma once
 #include "chunk/scan.h"
@@ -12,7 +12,7 @@
 #include "wire/stats.h"
 
 /* One query, shared by the workers. */
-struct query_state {
+struct scanned_query {
     const struct scan_query *q;
     struct zone *zones; /* of plan->zones */
     uint64_t *dropped;  /* bit per stream: no row of it can pass */
@@ -27,9 +27,9 @@ struct query_state {
     bool can_skip;                    /* some line test knows filters */
 };
 
-struct scan {
+struct scan_job {
     const struct plan *plan;
-    struct query_state *queries;
+    struct scanned_query *queries;
     size_t n_queries;
     bool backward;
     bool again; /* the second round: zones that are in doubt, with lines */
@@ -49,7 +49,7 @@ struct set_series {
 
 /* One query of one worker. */
 struct query_worker {
-    const struct query_state *state;
+    const struct scanned_query *state;
     struct scan_worker *worker;
     struct pipeline_runner runner;
     uint32_t stream; /* that the runner is at, or SCAN_NO_STREAM */
@@ -58,7 +58,7 @@ struct query_worker {
     struct leaf_cell cell;        /* of the row before; its times are empty at first */
     struct buf labels, sm, parsed;
     uint32_t *series_of_stream;    /* of rows without metadata: SERIES_*; NULL: not used yet */
-    struct set_series *set_series; /* per metadata set, of the run in work */
+    struct set_series *set_series; /* per metadata set, of the strand in work */
     size_t cap_set_series;
     uint32_t set_stamp;
 };
@@ -70,7 +70,7 @@ enum {
     SERIES_ERROR = UINT32_MAX - 2
 };
 
-/* Neighbouring rows [from, to) of a run: inside a zone, or between zones. */
+/* Neighbouring rows [from, to) of a strand: inside a zone, or between zones. */
 struct stretch {
     uint32_t from, to;
     size_t zone; /* or SCAN_NO_ZONE */
@@ -78,7 +78,7 @@ struct stretch {
 #define SCAN_NO_ZONE SIZE_MAX
 
 struct scan_worker {
-    struct scan *scan;
+    struct scan_job *scan;
     struct chunk_decoder *decoder;
     struct row_set rows, tmp[2];
     struct row_metadata all_metadata; /* of zones, where the query's own has not all keys */
@@ -92,13 +92,9 @@ struct scan_worker {
     uint32_t n_rows; /* that went down a pipeline */
 };
 
-static inline bool scan_drops_stream(const struct query_state *q, uint32_t stream)
+static inline bool scan_drops_stream(const struct scanned_query *q, uint32_t stream)
 {
     return q->dropped[stream / 64] >> (stream % 64) & 1;
-}
-static inline bool spans_touch(struct time_span a, struct time_span b)
-{
-    return a.min_ns <= b.max_ns && b.min_ns <= a.max_ns;
 }
 static inline struct query_control *scan_control(const struct scan_worker *w)
 {
@@ -125,10 +121,10 @@ bool scan_may_keep(struct query_worker *q, uint32_t stream, const struct entry *
 /* Of a static pipeline: the series of that stream's rows with that metadata, or SERIES_*. */
 int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view sm, uint32_t *ret,
                        struct err *err);
-/* The run has brought all it has to its zones; takes up zones that are complete. */
-int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *err);
-/* Adds entries of a run to a zone. */
-int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
+/* The strand has brought all it has to its zones; takes up zones that are complete. */
+int scan_arrive(struct query_worker *q, const struct plan_strand *strand, struct err *err);
+/* Adds entries of a strand to a zone. */
+int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t zone,
                const struct entry *v, size_t n, bool bare, struct err *err);
 /* --- chunks ---------------------------------------------------------------------------------- */
 
@@ -159,8 +155,8 @@ bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name);
 int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err);
 int scan_head(struct scan_worker *w, const struct plan_task *t, struct err *err);
 
-/* Cuts rows [from, to) of a run, whose times rise, at its zones; ts[i] is the time of row i. */
-void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_run *run,
+/* Cuts rows [from, to) of a strand, whose times rise, at its zones; ts[i] is the time of row i. */
+void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_strand *strand,
               const int64_t *ts_ns, uint32_t from, uint32_t to);
 /* The first row of [from, to) after that time. */
 uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts);

@@ -3,7 +3,7 @@
 
 static bool line_passes(struct query_worker *q, struct str_view line)
 {
-    const struct query_state *s = q->state;
+    const struct scanned_query *s = q->state;
     for (size_t i = 0; i < s->n_line_tests; i++)
         if (!line_test_passes(&s->line_tests[i], q->runner.scratch, line))
             return false;
@@ -166,13 +166,13 @@ int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view 
 
 /* ---- zones ---- */
 
-int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
+int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t zone,
                const struct entry *v, size_t n, bool bare, struct err *err)
 {
     struct zone_share *s;
     if (n == 0)
         return 0;
-    int r = zone_share_new(&s, run->arrival, v, n, bare, scan_control(q->worker), err);
+    int r = zone_share_new(&s, strand->arrival, v, n, bare, scan_control(q->worker), err);
     if (r == 0)
         zone_add(&q->state->zones[zone], s);
     return r;
@@ -190,15 +190,15 @@ static int take_zone(struct query_worker *q, size_t zone, uint32_t stream, struc
     return r;
 }
 
-int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *err)
+int scan_arrive(struct query_worker *q, const struct plan_strand *strand, struct err *err)
 {
-    for (size_t z = run->first_zone; z < run->first_zone + run->n_zones; z++) {
+    for (size_t z = strand->first_zone; z < strand->first_zone + strand->n_zones; z++) {
         struct zone *zone = &q->state->zones[z];
         if (q->worker->scan->again && !zone->needs_lines)
             continue;
         if (!zone_arrive(zone))
             continue;
-        int r = take_zone(q, z, run->stream, err);
+        int r = take_zone(q, z, strand->stream, err);
         if (r < 0)
             return r;
     }
@@ -234,7 +234,7 @@ static void add_stretch(struct scan_worker *w, uint32_t from, uint32_t to, size_
     w->stretches[w->n_stretches++] = (struct stretch){from, to, zone};
 }
 
-void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_run *run,
+void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_strand *strand,
               const int64_t *ts_ns, uint32_t from, uint32_t to)
 {
     const struct overlap_zone *zones = w->scan->plan->zones;
@@ -242,7 +242,7 @@ void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct 
     w->n_stretches = 0;
     from = row_at(ts_ns, from, to, q->state->q->within.min_ns);
     to = scan_row_after(ts_ns, from, to, q->state->q->within.max_ns);
-    for (size_t z = run->first_zone; z < run->first_zone + run->n_zones; z++) {
+    for (size_t z = strand->first_zone; z < strand->first_zone + strand->n_zones; z++) {
         uint32_t begin = row_at(ts_ns, from, to, zones[z].at.min_ns);
         uint32_t end = scan_row_after(ts_ns, begin, to, zones[z].at.max_ns);
         if (!again)

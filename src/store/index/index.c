@@ -15,7 +15,7 @@ enum { DEFAULT_MAX_OPEN = 32 };
 
 /* --- open ------------------------------------------------------------------------------- */
 
-static bool parse_folder_name(struct str_view name, struct segment_period *ret)
+static bool parse_folder_name(struct str_view name, struct period *ret)
 {
     for (size_t i = name.len; i > 1; i--)
         if (name.p[i - 1] == '-')
@@ -29,7 +29,7 @@ static bool is_leftover(struct str_view name)
 {
     static const struct str_view endings[] = {
         {".new", 4}, {".old", 4}, {".bad", 4}, {".rebuild", 8}};
-    struct segment_period p;
+    struct period p;
     size_t before = name.len + 1;
     while (name.len < before) {
         before = name.len;
@@ -43,7 +43,7 @@ static bool is_leftover(struct str_view name)
 static int note_table(void *ctx, const char *name, bool is_dir, struct err *err)
 {
     struct index *ix = ctx;
-    struct segment_period p;
+    struct period p;
     if (!is_dir)
         return 0;
     if (parse_folder_name(sv_of(name), &p)) {
@@ -101,7 +101,7 @@ void index_close(struct index *ix)
     index_seal_all(ix);
     mutex_lock(&ix->mu);
     while (ix->n_slots > 0) {
-        struct slot *s = ix->slots[ix->n_slots - 1];
+        struct table_slot *s = ix->slots[ix->n_slots - 1];
         slot_close_fresh(s);
         slot_drop_locked(ix, s);
     }
@@ -116,25 +116,26 @@ void index_close(struct index *ix)
 
 /* --- what must be there ----------------------------------------------------------------- */
 
-bool index_has_table(struct index *ix, const struct segment_period *period)
+bool index_has_table(struct index *ix, struct period p)
 {
     MUTEX_GUARD(&ix->mu);
-    const struct slot *s = slot_find_locked(ix, period);
+    const struct table_slot *s = slot_find_locked(ix, &p);
     return s && s->exists;
 }
 
-void index_expect(struct index *ix, const struct segment_period *periods, size_t n)
+void index_expect(struct index *ix, const struct period *periods, size_t n)
 {
     MUTEX_GUARD(&ix->mu);
     for (size_t i = 0; i < n; i++) {
-        struct slot *s = slot_add_locked(ix, &periods[i]);
+        struct table_slot *s = slot_add_locked(ix, &periods[i]);
         if (!s->exists)
             slot_mark_bad_locked(s, "there is none");
     }
 }
 
 /* The first view that asks tells what the table must hold.  Later segments come through us. */
-static int meet_view(struct index *ix, struct slot *s, const struct view *view, struct err *err)
+static int meet_view(struct index *ix, struct table_slot *s, const struct view *view,
+                     struct err *err)
 {
     mutex_lock(&ix->mu);
     bool met = s->expected_met;
@@ -156,7 +157,7 @@ static int meet_view(struct index *ix, struct slot *s, const struct view *view, 
 }
 
 /* A damaged table is no answer: not now, and not to the next question. */
-static int turn_bad(struct index *ix, struct slot *s, const char *why, struct err *err)
+static int turn_bad(struct index *ix, struct table_slot *s, const char *why, struct err *err)
 {
     MUTEX_GUARD(&ix->mu);
     slot_mark_bad_locked(s, why);
@@ -165,9 +166,9 @@ static int turn_bad(struct index *ix, struct slot *s, const char *why, struct er
 
 int index_check_next(struct index *ix, const struct view *view, struct err *err)
 {
-    struct segment_period at = slot_before_all;
+    struct period at = slot_before_all;
     mutex_lock(&ix->mu);
-    struct slot *s;
+    struct table_slot *s;
     do
         s = slot_next_locked(ix, &at, INT64_MIN, INT64_MAX);
     while (s && (s->used_at > 0 || s->health != SLOT_GOOD || !s->exists));
@@ -186,7 +187,7 @@ int index_check_next(struct index *ix, const struct view *view, struct err *err)
 /* --- asking ----------------------------------------------------------------------------- */
 
 /* Segments of the time asked for that the index knows to hold more than it could read. */
-static int tell_unread(struct index *ix, struct slot *s, const struct index_query *q,
+static int tell_unread(struct index *ix, struct table_slot *s, const struct index_query *q,
                        struct err *err)
 {
     mutex_lock(&ix->mu); /* they stay while the table is in use */
@@ -209,7 +210,7 @@ static int tell_unread(struct index *ix, struct slot *s, const struct index_quer
     return 0;
 }
 
-static int ask_table(struct index *ix, struct slot *s, const struct index_query *q,
+static int ask_table(struct index *ix, struct table_slot *s, const struct index_query *q,
                      index_table_fn *fn, void *ctx, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -226,8 +227,8 @@ static int ask_table(struct index *ix, struct slot *s, const struct index_query 
 
 /* The first table behind *at that may hold something, taken into use; KV_NONE behind the last.
  * Tables may come and go between two calls: those of the whole call stay in order. */
-static int next_table(struct index *ix, struct segment_period *at, const struct index_query *q,
-                      struct slot **ret, struct err *err)
+static int next_table(struct index *ix, struct period *at, const struct index_query *q,
+                      struct table_slot **ret, struct err *err)
 {
     MUTEX_GUARD(&ix->mu);
     do
@@ -239,9 +240,9 @@ static int next_table(struct index *ix, struct segment_period *at, const struct 
 int index_each_table(struct index *ix, const struct index_query *q, index_table_fn *fn, void *ctx,
                      struct err *err)
 {
-    struct segment_period at = slot_before_all;
+    struct period at = slot_before_all;
     for (;;) {
-        struct slot *s;
+        struct table_slot *s;
         int r = next_table(ix, &at, q, &s, err);
         if (r != KV_OK)
             return r < 0 ? r : 0;

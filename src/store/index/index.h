@@ -16,6 +16,7 @@
 #include "chunk/segment.h"
 #include "model/labels.h"
 #include "model/matcher.h"
+#include "store/period.h"
 #include "store/segment_info.h"
 
 struct view;
@@ -50,14 +51,14 @@ void index_close(struct index *ix);
 
 /* These periods have parts of segments: one without a table is bad from now on.  At the start, for
  * all segments of the catalog. */
-void index_expect(struct index *ix, const struct segment_period *periods, size_t n);
-bool index_has_table(struct index *ix, const struct segment_period *period);
+void index_expect(struct index *ix, const struct period *periods, size_t n);
+bool index_has_table(struct index *ix, struct period p);
 /* Looks at one table that nobody asked for since the start, as its first query would; KV_NONE (1)
  * when there is none left.  For who has time: reads all of the table's file. */
 int index_check_next(struct index *ix, const struct view *view, struct err *err);
 
 struct index_bad {
-    struct segment_period period;
+    struct period period;
     bool rebuilding;
     char why[256];
 };
@@ -82,8 +83,8 @@ struct index_source {
  * Parts that do not decode are left out, and queries are told.  After a failure the table is bad as
  * before, and another call goes on.  ERR_CANCELLED: the period was dropped, or somebody is at it.
  */
-int index_rebuild_period(struct index *ix, const struct segment_period *period,
-                         const struct index_source *source, struct err *err);
+int index_rebuild_period(struct index *ix, struct period p, const struct index_source *source,
+                         struct err *err);
 
 /* Seals the table that nobody wrote to for longest, if that is seal_after_ns ago.  Adding segments
  * does it, too: this is for times when none come. */
@@ -120,9 +121,9 @@ int index_add_segment_file(struct index *ix, const struct segment *segment, stru
  * segments have parts in, in any order, repeats allowed: other tables are not looked at.  NULL:
  * they are not known, and every table is. */
 int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
-                          const struct segment_period *periods, size_t n_periods, struct err *err);
+                          const struct period *periods, size_t n_periods, struct err *err);
 /* Removes a table with all its rows. */
-int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err);
+int index_drop_period(struct index *ix, struct period p, struct err *err);
 /* Keeps only rows of segments that `alive` names (at start, after a crash). */
 typedef bool index_alive_fn(void *ctx, struct uuid segment);
 int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *ret_removed,

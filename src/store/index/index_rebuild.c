@@ -19,7 +19,7 @@
 bool index_next_bad(struct index *ix, struct index_bad *ret)
 {
     MUTEX_GUARD(&ix->mu);
-    struct slot *s;
+    struct table_slot *s;
     do
         s = slot_next_locked(ix, &ret->period, INT64_MIN, INT64_MAX);
     while (s && s->health == SLOT_GOOD);
@@ -34,7 +34,7 @@ bool index_next_bad(struct index *ix, struct index_bad *ret)
 
 /* Damage of a directory is no reason to leave the others out. */
 static int read_rows(struct segment_rows *rows, const struct segment *segment,
-                     const struct segment_period *p, uint32_t *ret_unread, struct err *err)
+                     const struct period *p, uint32_t *ret_unread, struct err *err)
 {
     int r = 0;
     segment_rows_clear(rows);
@@ -52,7 +52,8 @@ static int read_rows(struct segment_rows *rows, const struct segment *segment,
     return r;
 }
 
-static int add_to_fresh(struct index *ix, struct slot *s, struct table_addition *a, struct err *err)
+static int add_to_fresh(struct index *ix, struct table_slot *s, struct table_addition *a,
+                        struct err *err)
 {
     MUTEX_GUARD(&ix->write_mu);
     mutex_lock(&ix->mu);
@@ -69,8 +70,9 @@ static int add_to_fresh(struct index *ix, struct slot *s, struct table_addition 
     return slot_add_fresh(ix, s, a, err);
 }
 
-static int add_segment(struct index *ix, struct slot *s, const struct index_source_segment *from,
-                       struct segment_rows *rows, struct err *err)
+static int add_segment(struct index *ix, struct table_slot *s,
+                       const struct index_source_segment *from, struct segment_rows *rows,
+                       struct err *err)
 {
     struct table_addition a = {.segment = from->uuid};
     if (from->segment) {
@@ -85,7 +87,7 @@ static int add_segment(struct index *ix, struct slot *s, const struct index_sour
     return add_to_fresh(ix, s, &a, err);
 }
 
-static int add_all(struct index *ix, struct slot *s, const struct index_source *source,
+static int add_all(struct index *ix, struct table_slot *s, const struct index_source *source,
                    struct err *err)
 {
     CLEANUP(segment_rows_deinit) struct segment_rows rows = {0};
@@ -111,7 +113,7 @@ static int verify_fresh(void *ctx, const char *folder, struct err *err)
 
 /* The bad one goes aside, then the fresh one takes its name.  A crash in between leaves no table of
  * that name: it is missing, and made again. */
-static int swap_folders(struct index *ix, const struct segment_period *p, struct err *err)
+static int swap_folders(struct index *ix, const struct period *p, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, fresh = BUF_INIT;
     slot_path(ix, p, "", &path);
@@ -122,7 +124,7 @@ static int swap_folders(struct index *ix, const struct segment_period *p, struct
     return r < 0 ? r : file_fsync_dir(ix->folder, err);
 }
 
-static void become_good_locked(struct slot *s)
+static void become_good_locked(struct table_slot *s)
 {
     s->health = SLOT_GOOD;
     s->expected_met = false;
@@ -133,9 +135,9 @@ static void become_good_locked(struct slot *s)
 }
 
 /* With write_mu held: nobody adds to the fresh table meanwhile. */
-static int take_place(struct index *ix, struct slot *s, struct err *err)
+static int take_place(struct index *ix, struct table_slot *s, struct err *err)
 {
-    struct segment_period period = s->period;
+    struct period period = s->period;
     struct kv_seen seen;
     int r = slot_fresh(ix, s, err); /* there may have been no segment at all */
     if (r == 0)
@@ -162,7 +164,7 @@ static int take_place(struct index *ix, struct slot *s, struct err *err)
     return r;
 }
 
-static int end_rebuild(struct index *ix, struct slot *s, int r, struct err *err)
+static int end_rebuild(struct index *ix, struct table_slot *s, int r, struct err *err)
 {
     MUTEX_GUARD(&ix->write_mu);
     if (r == 0)
@@ -183,11 +185,11 @@ static int end_rebuild(struct index *ix, struct slot *s, int r, struct err *err)
     return r;
 }
 
-int index_rebuild_period(struct index *ix, const struct segment_period *period,
-                         const struct index_source *source, struct err *err)
+int index_rebuild_period(struct index *ix, struct period p, const struct index_source *source,
+                         struct err *err)
 {
     mutex_lock(&ix->mu);
-    struct slot *s = slot_find_locked(ix, period);
+    struct table_slot *s = slot_find_locked(ix, &p);
     bool mine = s && s->health != SLOT_REBUILDING;
     if (mine) {
         slot_mark_bad_locked(s, "it is made again by request");
@@ -202,6 +204,6 @@ int index_rebuild_period(struct index *ix, const struct segment_period *period,
     int r = add_all(ix, s, source, err);
     r = end_rebuild(ix, s, r, err);
     CLEANUP(buf_deinit) struct buf day = BUF_INIT;
-    period_print(period, &day);
+    period_print(&p, &day);
     return r < 0 ? err_context(err, r, "rebuild of the index of %.*s", SV_ARG(buf_view(&day))) : 0;
 }

@@ -15,12 +15,11 @@ COUNTER(tables_opened, "halogi_index_tables_opened_total", "Tables opened");
 COUNTER(tables_bad, "halogi_index_tables_damaged_total",
         "Tables found damaged, missing or behind, to be made again from segments");
 
-const struct segment_period slot_before_all = {INT64_MIN, 0};
+const struct period slot_before_all = {INT64_MIN, 0};
 
 /* --- names ------------------------------------------------------------------------------ */
 
-void slot_path(const struct index *ix, const struct segment_period *p, const char *suffix,
-               struct buf *ret)
+void slot_path(const struct index *ix, const struct period *p, const char *suffix, struct buf *ret)
 {
     buf_clear(ret);
     buf_printf(ret, "%s/%lld-%lld%s", ix->folder, (long long)p->start_ns, (long long)p->length_ns,
@@ -28,7 +27,7 @@ void slot_path(const struct index *ix, const struct segment_period *p, const cha
     buf_put_u8(ret, 0);
 }
 
-void period_print(const struct segment_period *p, struct buf *ret)
+void period_print(const struct period *p, struct buf *ret)
 {
     bool days = p->start_ns % NS_PER_DAY == 0 && p->length_ns % NS_PER_DAY == 0;
     time_t s = (time_t)(p->start_ns / NS_PER_S - (p->start_ns % NS_PER_S < 0));
@@ -41,21 +40,14 @@ void period_print(const struct segment_period *p, struct buf *ret)
 
 /* --- the list --------------------------------------------------------------------------- */
 
-static int cmp_period(const struct segment_period *a, const struct segment_period *b)
-{
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    return (a->length_ns > b->length_ns) - (a->length_ns < b->length_ns);
-}
-
 /* Where the slot of a period stands, or belongs. */
-static size_t place_of(const struct index *ix, const struct segment_period *p, bool *ret_found)
+static size_t place_of(const struct index *ix, const struct period *p, bool *ret_found)
 {
     size_t lo = 0, hi = ix->n_slots;
     *ret_found = false;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        int c = cmp_period(&ix->slots[mid]->period, p);
+        int c = period_cmp(&ix->slots[mid]->period, p);
         if (c == 0) {
             *ret_found = true;
             return mid;
@@ -68,14 +60,14 @@ static size_t place_of(const struct index *ix, const struct segment_period *p, b
     return lo;
 }
 
-struct slot *slot_find_locked(struct index *ix, const struct segment_period *p)
+struct table_slot *slot_find_locked(struct index *ix, const struct period *p)
 {
     bool found;
     size_t at = place_of(ix, p, &found);
     return found ? ix->slots[at] : NULL;
 }
 
-struct slot *slot_add_locked(struct index *ix, const struct segment_period *p)
+struct table_slot *slot_add_locked(struct index *ix, const struct period *p)
 {
     bool found;
     size_t at = place_of(ix, p, &found);
@@ -89,16 +81,16 @@ struct slot *slot_add_locked(struct index *ix, const struct segment_period *p)
     return ix->slots[at];
 }
 
-struct slot *slot_next_locked(struct index *ix, struct segment_period *at, int64_t min_ns,
-                              int64_t max_ns)
+struct table_slot *slot_next_locked(struct index *ix, struct period *at, int64_t min_ns,
+                                    int64_t max_ns)
 {
     bool found;
     size_t i = place_of(ix, at, &found);
     for (i += found; i < ix->n_slots; i++) {
-        struct slot *s = ix->slots[i];
+        struct table_slot *s = ix->slots[i];
         if (s->period.start_ns > max_ns)
             return NULL;
-        if (period_last_ns(s->period.start_ns, s->period.length_ns) < min_ns)
+        if (period_last_ns(s->period) < min_ns)
             continue;
         *at = s->period;
         return s;
@@ -106,7 +98,7 @@ struct slot *slot_next_locked(struct index *ix, struct segment_period *at, int64
     return NULL;
 }
 
-static void close_table_locked(struct slot *s)
+static void close_table_locked(struct table_slot *s)
 {
     assert(s->users == 0 && !s->opening);
     if (s->is_open) {
@@ -116,12 +108,12 @@ static void close_table_locked(struct slot *s)
     s->is_open = s->bloated = false;
 }
 
-void slot_hold_locked(struct slot *s)
+void slot_hold_locked(struct table_slot *s)
 {
     s->holders++;
 }
 
-void slot_release_locked(struct index *ix, struct slot *s)
+void slot_release_locked(struct index *ix, struct table_slot *s)
 {
     if (--s->holders > 0 || !s->dropped)
         return;
@@ -131,7 +123,7 @@ void slot_release_locked(struct index *ix, struct slot *s)
     free(s);
 }
 
-void slot_drop_locked(struct index *ix, struct slot *s)
+void slot_drop_locked(struct index *ix, struct table_slot *s)
 {
     bool found;
     size_t at = place_of(ix, &s->period, &found);
@@ -150,9 +142,9 @@ static void close_unused_locked(struct index *ix, size_t keep)
 {
     for (;;) {
         size_t n_open = 0;
-        struct slot *oldest = NULL;
+        struct table_slot *oldest = NULL;
         for (size_t i = 0; i < ix->n_slots; i++) {
-            struct slot *s = ix->slots[i];
+            struct table_slot *s = ix->slots[i];
             n_open += s->is_open || s->opening;
             if (s->is_open && s->users == 0 && (!oldest || s->used_at < oldest->used_at))
                 oldest = s;
@@ -165,7 +157,7 @@ static void close_unused_locked(struct index *ix, size_t keep)
 
 struct checking {
     const struct index_conf *conf;
-    const struct segment_period *period;
+    const struct period *period;
 };
 
 /* By whoever the owner named; where that cannot look, here. */
@@ -173,12 +165,12 @@ static int check_table(void *ctx, const char *folder, struct err *err)
 {
     const struct checking *c = ctx;
     int r = c->conf->check ? c->conf->check(c->conf->check_ctx, folder, err) : -ENOSYS;
-    if (r == 0 || r == ERR_CORRUPT || r == ERR_UNSUPPORTED)
+    if (r == 0 || slot_code_is_bad(r))
         return r;
     return table_verify(folder, c->period, err);
 }
 
-static void note_seal_locked(struct slot *s)
+static void note_seal_locked(struct table_slot *s)
 {
     bool unsealed = !kv_is_sealed(s->table.kv);
     if (unsealed && !s->unsealed)
@@ -187,10 +179,10 @@ static void note_seal_locked(struct slot *s)
 }
 
 /* Gives mu up meanwhile.  What is wrong with a table that was there makes it bad. */
-static int open_locked(struct index *ix, struct slot *s, struct err *err)
+static int open_locked(struct index *ix, struct table_slot *s, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
-    struct segment_period period = s->period;
+    struct period period = s->period;
     struct checking checking = {&ix->conf, &period};
     struct kv_seen seen = s->seen;
     struct table_conf conf = {.period = period,
@@ -209,7 +201,7 @@ static int open_locked(struct index *ix, struct slot *s, struct err *err)
     mutex_lock(&ix->mu);
     s->opening = false;
     cond_broadcast(&ix->changed);
-    if (r < 0 && s->exists && slot_code_is_bad(r)) {
+    if (s->exists && (slot_code_is_bad(r) || r == -ENOENT || r == -EIO)) {
         slot_mark_bad_locked(s, why.text);
         return slot_refuse_locked(s, err);
     }
@@ -222,7 +214,7 @@ static int open_locked(struct index *ix, struct slot *s, struct err *err)
     return 0;
 }
 
-int slot_use_locked(struct index *ix, struct slot *s, struct err *err)
+int slot_use_locked(struct index *ix, struct table_slot *s, struct err *err)
 {
     int r = 0;
     slot_hold_locked(s);
@@ -243,7 +235,7 @@ int slot_use_locked(struct index *ix, struct slot *s, struct err *err)
     return 0;
 }
 
-void slot_end(struct index *ix, struct slot *s)
+void slot_end(struct index *ix, struct table_slot *s)
 {
     MUTEX_GUARD(&ix->mu);
     note_seal_locked(s);
@@ -255,7 +247,7 @@ void slot_end(struct index *ix, struct slot *s)
     slot_release_locked(ix, s);
 }
 
-void slot_close_locked(struct index *ix, struct slot *s)
+void slot_close_locked(struct index *ix, struct table_slot *s)
 {
     while (s->opening || s->users > 0)
         cond_wait(&ix->changed, &ix->mu);
@@ -266,10 +258,10 @@ void slot_close_locked(struct index *ix, struct slot *s)
 
 bool slot_code_is_bad(int code)
 {
-    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED || code == -ENOENT || code == -EIO;
+    return code == ERR_CORRUPT || code == ERR_UNSUPPORTED;
 }
 
-void slot_mark_bad_locked(struct slot *s, const char *why)
+void slot_mark_bad_locked(struct table_slot *s, const char *why)
 {
     if (s->health != SLOT_GOOD)
         return;
@@ -282,7 +274,7 @@ void slot_mark_bad_locked(struct slot *s, const char *why)
     metric_add(&tables_bad, 1);
 }
 
-int slot_refuse_locked(const struct slot *s, struct err *err)
+int slot_refuse_locked(const struct table_slot *s, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf day = BUF_INIT;
     period_print(&s->period, &day);
@@ -294,7 +286,7 @@ int slot_refuse_locked(const struct slot *s, struct err *err)
                    SV_ARG(buf_view(&day)), s->why);
 }
 
-int slot_fresh(struct index *ix, struct slot *s, struct err *err)
+int slot_fresh(struct index *ix, struct table_slot *s, struct err *err)
 {
     if (s->has_fresh)
         return 0;
@@ -306,7 +298,7 @@ int slot_fresh(struct index *ix, struct slot *s, struct err *err)
     return r;
 }
 
-void slot_close_fresh(struct slot *s)
+void slot_close_fresh(struct table_slot *s)
 {
     if (s->has_fresh)
         table_close(&s->fresh);

@@ -21,10 +21,10 @@ static int verify_table(void *ctx, const char *folder, struct err *err)
 }
 
 /* With write_mu held.  Whatever fails, the table stays as it is, or turns out to be bad. */
-static void seal(struct index *ix, struct slot *s)
+static void seal(struct index *ix, struct table_slot *s)
 {
     struct err err = ERR_INIT;
-    struct segment_period period = s->period;
+    struct period period = s->period;
     mutex_lock(&ix->mu);
     int r = slot_use_locked(ix, s, NULL);
     mutex_unlock(&ix->mu);
@@ -33,19 +33,19 @@ static void seal(struct index *ix, struct slot *s)
     r = kv_seal(s->table.kv, verify_table, &period, &err);
     mutex_lock(&ix->mu);
     s->written_ns = clock_mono_ns(); /* not again at once */
-    if (r == ERR_CORRUPT || r == ERR_UNSUPPORTED)
+    if (slot_code_is_bad(r))
         slot_mark_bad_locked(s, err.text);
     mutex_unlock(&ix->mu);
     slot_end(ix, s);
 }
 
 /* The one that nobody wrote to for longest, and not since then; NULL: none.  Held. */
-static struct slot *to_be_sealed(struct index *ix, int64_t written_before_ns)
+static struct table_slot *to_be_sealed(struct index *ix, int64_t written_before_ns)
 {
     MUTEX_GUARD(&ix->mu);
-    struct slot *oldest = NULL;
+    struct table_slot *oldest = NULL;
     for (size_t i = 0; i < ix->n_slots; i++) {
-        struct slot *s = ix->slots[i];
+        struct table_slot *s = ix->slots[i];
         if (s->unsealed && s->health == SLOT_GOOD && s->written_ns <= written_before_ns &&
             (!oldest || s->written_ns < oldest->written_ns))
             oldest = s;
@@ -57,7 +57,7 @@ static struct slot *to_be_sealed(struct index *ix, int64_t written_before_ns)
 
 static bool seal_one(struct index *ix, int64_t written_before_ns)
 {
-    struct slot *s = to_be_sealed(ix, written_before_ns);
+    struct table_slot *s = to_be_sealed(ix, written_before_ns);
     if (!s)
         return false;
     seal(ix, s);
@@ -83,7 +83,7 @@ void index_seal_all(struct index *ix)
 /* --- add -------------------------------------------------------------------------------- */
 
 /* A table that could not be made is no table: queries must not fail on it. */
-static void forget_absent_locked(struct index *ix, struct slot *s)
+static void forget_absent_locked(struct index *ix, struct table_slot *s)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     slot_path(ix, &s->period, "", &path);
@@ -104,14 +104,14 @@ static int sync_names_locked(struct index *ix, struct err *err)
 /* The slot of a period, made where there is none, held; *ret_bad: its table is not in use, because
  * it is bad.  A table's name is durable before a row is written, also where an earlier try made the
  * table and could not sync the name. */
-static int use_for_writing(struct index *ix, const struct segment_period *p, struct slot **ret,
+static int use_for_writing(struct index *ix, const struct period *p, struct table_slot **ret,
                            bool *ret_bad, struct err *err)
 {
     MUTEX_GUARD(&ix->mu);
     int r = sync_names_locked(ix, err);
     if (r < 0)
         return r;
-    struct slot *s = slot_add_locked(ix, p);
+    struct table_slot *s = slot_add_locked(ix, p);
     slot_hold_locked(s);
     r = slot_use_locked(ix, s, err);
     *ret_bad = s->health != SLOT_GOOD;
@@ -126,14 +126,15 @@ static int use_for_writing(struct index *ix, const struct segment_period *p, str
     return r;
 }
 
-static void end_writing(struct index *ix, struct slot *s)
+static void end_writing(struct index *ix, struct table_slot *s)
 {
     MUTEX_GUARD(&ix->mu);
     slot_release_locked(ix, s);
 }
 
 /* To the good table.  KV_NONE: it turned out to be bad. */
-static int add_to_table(struct index *ix, struct slot *s, struct table_addition *a, struct err *err)
+static int add_to_table(struct index *ix, struct table_slot *s, struct table_addition *a,
+                        struct err *err)
 {
     struct err why = ERR_INIT;
     int r = table_add_parts(&s->table, a, &why);
@@ -150,7 +151,8 @@ static int add_to_table(struct index *ix, struct slot *s, struct table_addition 
     return r < 0 ? err_set(err, r, "%s", why.text) : r;
 }
 
-int slot_add_fresh(struct index *ix, struct slot *s, struct table_addition *a, struct err *err)
+int slot_add_fresh(struct index *ix, struct table_slot *s, struct table_addition *a,
+                   struct err *err)
 {
     int r = slot_fresh(ix, s, err);
     if (r == 0)
@@ -166,11 +168,11 @@ int slot_add_fresh(struct index *ix, struct slot *s, struct table_addition *a, s
 static int add_period(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n, struct err *err)
 {
-    struct segment_period p = {parts->period_start_ns, parts->period_length_ns};
+    struct period p = {parts->period_start_ns, parts->period_length_ns};
     struct table_addition a = {.segment = segment, .parts = parts, .n_parts = n};
     if (p.length_ns <= 0)
         return err_set(err, ERR_INVALID, "a period of %lld ns", (long long)p.length_ns);
-    struct slot *s;
+    struct table_slot *s;
     bool is_bad;
     int r = use_for_writing(ix, &p, &s, &is_bad, err);
     if (r < 0)
@@ -203,7 +205,7 @@ int index_add_segment(struct index *ix, struct uuid segment, const struct index_
 
 typedef int write_fn(void *ctx, struct table *t, struct err *err);
 
-static int write_one(struct index *ix, struct slot *s, bool is_bad, write_fn *fn, void *ctx,
+static int write_one(struct index *ix, struct table_slot *s, bool is_bad, write_fn *fn, void *ctx,
                      struct err *err)
 {
     struct err why = ERR_INIT;
@@ -226,10 +228,10 @@ static int write_one(struct index *ix, struct slot *s, bool is_bad, write_fn *fn
 static int write_each(struct index *ix, int64_t min_ns, int64_t max_ns, write_fn *fn, void *ctx,
                       struct err *err)
 {
-    struct segment_period at = slot_before_all;
+    struct period at = slot_before_all;
     for (int r = 0;;) {
         mutex_lock(&ix->mu);
-        struct slot *s = slot_next_locked(ix, &at, min_ns, max_ns);
+        struct table_slot *s = slot_next_locked(ix, &at, min_ns, max_ns);
         bool is_bad = false;
         if (s) {
             slot_hold_locked(s);
@@ -258,31 +260,21 @@ static int remove_from(void *ctx, struct table *t, struct err *err)
     return table_remove_segments(t, rm->segments, rm->n, err);
 }
 
-static int by_start(const void *x, const void *y)
+static int remove_in_periods(struct index *ix, struct removing *rm, const struct period *periods,
+                             size_t n, struct err *err)
 {
-    const struct segment_period *a = x, *b = y;
-    if (a->start_ns != b->start_ns)
-        return a->start_ns < b->start_ns ? -1 : 1;
-    return (a->length_ns > b->length_ns) - (a->length_ns < b->length_ns);
-}
-
-static int remove_in_periods(struct index *ix, struct removing *rm,
-                             const struct segment_period *periods, size_t n, struct err *err)
-{
-    struct segment_period *v = mem_alloc((n + 1) * sizeof *v);
+    struct period *v = mem_alloc((n + 1) * sizeof *v);
     int r = 0;
     memcpy(v, periods, n * sizeof *v);
-    qsort(v, n, sizeof *v, by_start);
+    n = periods_sort(v, n);
     for (size_t i = 0; i < n && r == 0; i++)
-        if (i == 0 || by_start(&v[i - 1], &v[i]) != 0)
-            r = write_each(ix, v[i].start_ns, period_last_ns(v[i].start_ns, v[i].length_ns),
-                           remove_from, rm, err);
+        r = write_each(ix, v[i].start_ns, period_last_ns(v[i]), remove_from, rm, err);
     free(v);
     return r;
 }
 
 int index_remove_segments(struct index *ix, const struct uuid *segments, size_t n,
-                          const struct segment_period *periods, size_t n_periods, struct err *err)
+                          const struct period *periods, size_t n_periods, struct err *err)
 {
     struct removing rm = {segments, n};
     MUTEX_GUARD(&ix->write_mu);
@@ -320,8 +312,7 @@ int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *re
 
 /* --- drop ------------------------------------------------------------------------------- */
 
-int slot_set_aside(struct index *ix, const struct segment_period *p, const char *suffix,
-                   struct err *err)
+int slot_set_aside(struct index *ix, const struct period *p, const char *suffix, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT, aside = BUF_INIT;
     slot_path(ix, p, "", &path);
@@ -334,8 +325,7 @@ int slot_set_aside(struct index *ix, const struct segment_period *p, const char 
     return r < 0 ? r : file_fsync_dir(ix->folder, err);
 }
 
-int slot_remove(const struct index *ix, const struct segment_period *p, const char *suffix,
-                struct err *err)
+int slot_remove(const struct index *ix, const struct period *p, const char *suffix, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     slot_path(ix, p, suffix, &path);
@@ -343,12 +333,11 @@ int slot_remove(const struct index *ix, const struct segment_period *p, const ch
 }
 
 /* The last user closes it; until then it goes on with the unlinked file. */
-int index_drop_period(struct index *ix, int64_t start_ns, int64_t length_ns, struct err *err)
+int index_drop_period(struct index *ix, struct period p, struct err *err)
 {
-    struct segment_period p = {start_ns, length_ns};
     MUTEX_GUARD(&ix->write_mu);
     mutex_lock(&ix->mu);
-    struct slot *s = slot_find_locked(ix, &p);
+    struct table_slot *s = slot_find_locked(ix, &p);
     while (s && s->opening)
         cond_wait(&ix->changed, &ix->mu);
     int r = s ? slot_set_aside(ix, &p, ".old", err) : 0;

@@ -17,23 +17,6 @@ const char *const table_db_names[TABLE_N_DBS] = {
     "meta", "tenants", "series", "sids", "names", "postings", "parts", "segments",
 };
 
-int64_t period_start_of(int64_t ts_ns, int64_t length_ns)
-{
-    assert(length_ns > 0);
-    int64_t into = ts_ns % length_ns;
-    if (into < 0)
-        into += length_ns;
-    return ts_ns < INT64_MIN + into ? INT64_MIN : ts_ns - into;
-}
-
-int64_t period_last_ns(int64_t start_ns, int64_t length_ns)
-{
-    /* The first period may begin before INT64_MIN, where its start is cut. */
-    if (start_ns == INT64_MIN && INT64_MIN % length_ns != 0)
-        return start_ns + (-(INT64_MIN % length_ns)) - 1;
-    return start_ns > INT64_MAX - length_ns ? INT64_MAX : start_ns + length_ns - 1;
-}
-
 /* --- small records ---------------------------------------------------------------------- */
 
 void record_end(struct buf *value, struct str_view key)
@@ -90,7 +73,7 @@ static int put_meta(struct kv_txn *t, struct str_view key, const void *p, size_t
 
 static int put_first_records(void *ctx, struct kv_txn *t, struct err *err)
 {
-    const struct segment_period *period = ctx;
+    const struct period *period = ctx;
     char format[4], times[16];
     st_le32(format, TABLE_FORMAT);
     st_le64(times, (uint64_t)period->start_ns);
@@ -112,7 +95,7 @@ static int check_format(struct kv_txn *t, struct err *err)
     return r < 0 ? r : get_record(t, TABLE_META, SV("format"), 4, &v, err);
 }
 
-static int check_period(struct kv_txn *t, const struct segment_period *period, struct err *err)
+static int check_period(struct kv_txn *t, const struct period *period, struct err *err)
 {
     struct str_view v;
     int r = get_record(t, TABLE_META, SV("period"), 16, &v, err);
@@ -124,7 +107,7 @@ static int check_period(struct kv_txn *t, const struct segment_period *period, s
     return 0;
 }
 
-static int check_meta(struct table *t, const struct segment_period *period, struct err *err)
+static int check_meta(struct table *t, const struct period *period, struct err *err)
 {
     struct kv_txn txn;
     int r = kv_read_begin(t->kv, &txn, err);
@@ -140,7 +123,7 @@ static int check_meta(struct table *t, const struct segment_period *period, stru
 int table_open(struct table *ret, const char *folder, const struct table_conf *conf,
                struct err *err)
 {
-    struct segment_period period = conf->period;
+    struct period period = conf->period;
     struct kv_conf kv = {.dbs = table_db_names,
                          .n_dbs = TABLE_N_DBS,
                          .map_bytes = conf->map_bytes,

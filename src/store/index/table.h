@@ -12,11 +12,6 @@
 #include "store/index/sids.h"
 #include "store/kv.h"
 
-/* Start of the period that holds ts (floor), cut to INT64_MIN where that would pass it. */
-int64_t period_start_of(int64_t ts_ns, int64_t length_ns);
-/* Its last nanosecond, cut to INT64_MAX. */
-int64_t period_last_ns(int64_t start_ns, int64_t length_ns);
-
 enum table_db {
     TABLE_META,     /* "format", "period", "tenants" */
     TABLE_TENANTS,  /* name -> struct table_tenant */
@@ -35,7 +30,7 @@ struct table {
     struct kv *kv;
 };
 struct table_conf {
-    struct segment_period period;
+    struct period period;
     uint64_t map_bytes;         /* as in struct kv_conf, as all below */
     bool must_exist;            /* -ENOENT */
     const struct kv_seen *seen; /* may be NULL */
@@ -166,7 +161,7 @@ int table_label_values(struct table *t, const struct index_query *q, struct str_
 
 /* Does it list every part that the view's segments have in its period?  ERR_CORRUPT: it does not.
  * *ret_unread: segments with parts that could not be read; the caller's, also NULL. */
-int table_meet_view(struct table *t, const struct view *view, const struct segment_period *period,
+int table_meet_view(struct table *t, const struct view *view, const struct period *period,
                     struct uuid **ret_unread, size_t *ret_n, struct err *err);
 
 /* index.c for index_read.c: fn on each table that overlaps the query's time, in order of time. */

@@ -5,12 +5,12 @@
 #include "store/index/table.h"
 #include "store/view.h"
 
-struct meeting {
+struct expecting {
     struct uuid *unread;
     size_t n_unread, cap_unread;
 };
 
-static bool has_period(const struct segment_info *info, const struct segment_period *p)
+static bool has_period(const struct segment_info *info, const struct period *p)
 {
     for (size_t i = 0; i < info->n_periods && info->periods[i].start_ns <= p->start_ns; i++)
         if (info->periods[i].start_ns == p->start_ns && info->periods[i].length_ns == p->length_ns)
@@ -26,7 +26,7 @@ static bool is_plausible(const struct segment_info *info, uint64_t n_here)
     return n_here >= 1 && n_here + info->n_periods - 1 <= info->n_parts;
 }
 
-static int meet_segment(struct meeting *m, struct kv_txn *t, const struct segment_info *info,
+static int meet_segment(struct expecting *m, struct kv_txn *t, const struct segment_info *info,
                         struct err *err)
 {
     struct str_view key = sv((const char *)info->uuid.b, UUID_BYTES), v;
@@ -48,10 +48,10 @@ static int meet_segment(struct meeting *m, struct kv_txn *t, const struct segmen
     return 0;
 }
 
-int table_meet_view(struct table *t, const struct view *view, const struct segment_period *period,
+int table_meet_view(struct table *t, const struct view *view, const struct period *period,
                     struct uuid **ret_unread, size_t *ret_n, struct err *err)
 {
-    struct meeting m = {0};
+    struct expecting m = {0};
     struct kv_txn txn;
     int r = kv_read_begin(t->kv, &txn, err);
     if (r < 0)

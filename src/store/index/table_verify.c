@@ -40,8 +40,8 @@ struct seen_name {
 };
 
 struct verify {
-    const struct segment_period *expected; /* may be NULL */
-    struct segment_period period;
+    const struct period *expected; /* may be NULL */
+    struct period period;
     bool has_format, has_period;
     uint32_t n_tenants; /* as meta says */
     struct seen_tenant *tenants;
@@ -134,7 +134,7 @@ static int take_period(struct verify *v, struct str_view body, struct err *err)
 {
     if (body.len != 16 || (int64_t)ld_le64(body.p + 8) <= 0)
         return bad(err, "no period");
-    v->period = (struct segment_period){(int64_t)ld_le64(body.p), (int64_t)ld_le64(body.p + 8)};
+    v->period = (struct period){(int64_t)ld_le64(body.p), (int64_t)ld_le64(body.p + 8)};
     v->has_period = true;
     if (v->expected && (v->expected->start_ns != v->period.start_ns ||
                         v->expected->length_ns != v->period.length_ns))
@@ -383,7 +383,7 @@ static int take_part(struct verify *v, struct str_view key, struct str_view valu
     int r = part_row_open(&d, crc32c(key), value, err);
     if (r < 0)
         return r;
-    int64_t last_ns = period_last_ns(v->period.start_ns, v->period.length_ns);
+    int64_t last_ns = period_last_ns(v->period);
     if (ts_to_key(d.max_ts_ns) != ld_be64(key.p + 4) ||
         (d.n_series > 0 && (d.min_ts_ns < v->period.start_ns || d.max_ts_ns > last_ns)))
         return bad(err, "a part out of its time");
@@ -460,7 +460,7 @@ static void disamb_deinit(struct disamb *d)
     free(d->now);
 }
 
-int table_verify_file(struct kv_file *f, const struct segment_period *period, struct err *err)
+int table_verify_file(struct kv_file *f, const struct period *period, struct err *err)
 {
     struct verify *v = mem_zalloc(1, sizeof *v);
     v->expected = period;
@@ -480,7 +480,7 @@ int table_verify_file(struct kv_file *f, const struct segment_period *period, st
     return r;
 }
 
-int table_verify(const char *folder, const struct segment_period *period, struct err *err)
+int table_verify(const char *folder, const struct period *period, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     struct kv_file *f = NULL;

@@ -14,5 +14,5 @@ struct kv_file;
 
 /* ERR_CORRUPT or ERR_UNSUPPORTED (another format): it is not, and why.  Any other failure: it could
  * not look.  `period`: whose table it must be; NULL: of any. */
-int table_verify(const char *folder, const struct segment_period *period, struct err *err);
-int table_verify_file(struct kv_file *f, const struct segment_period *period, struct err *err);
+int table_verify(const char *folder, const struct period *period, struct err *err);
+int table_verify_file(struct kv_file *f, const struct period *period, struct err *err);

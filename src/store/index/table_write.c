@@ -101,7 +101,8 @@ static int put_part_row(struct adding *a, const struct index_part *part, size_t 
 
 static bool runs_fit(const struct index_part *part)
 {
-    int64_t last_ns = period_last_ns(part->period_start_ns, part->period_length_ns);
+    struct period p = {part->period_start_ns, part->period_length_ns};
+    int64_t last_ns = period_last_ns(p);
     for (size_t i = 0; i < part->n_series; i++) {
         const struct index_part_series *s = &part->series[i];
         for (size_t k = 0; k < s->n_runs; k++)

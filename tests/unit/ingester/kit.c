@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/wait_once.h"
 #include "chunk/collapse.h"
 #include "chunk/head.h"
 #include "chunk/segment.h"
@@ -84,17 +85,16 @@ int kit_open(struct kit *k, struct err *err)
 {
     char path[128];
     ledger_init(&k->ledger, UINT64_C(256) << 20);
-    int r = object_fs_open(&k->local, below(k, "segments", path), err);
+    int r = object_fs_open(&k->stores.local, below(k, "segments", path), err);
     if (r == 0)
-        r = object_fs_open(&k->objects, below(k, "objects", path), err);
+        r = object_fs_open(&k->stores.objects, below(k, "objects", path), err);
     if (r == 0)
         r = catalog_open(&k->catalog, below(k, "catalog", path), err);
     if (r == 0)
         r = index_open(&k->index, below(k, "index", path), NULL, err);
     if (r < 0)
         return r;
-    struct segments_conf segments = {
-        .local = k->local, .objects = k->objects, .ledger = &k->ledger};
+    struct segments_conf segments = {.stores = k->stores, .ledger = &k->ledger};
     k->segments = segments_new(&segments);
     k->views = views_new();
     struct ingester_deps deps = {.data_dir = k->folder,
@@ -102,8 +102,7 @@ int kit_open(struct kit *k, struct err *err)
                                  .index = k->index,
                                  .segments = k->segments,
                                  .views = k->views,
-                                 .local = k->local,
-                                 .objects = k->objects,
+                                 .stores = k->stores,
                                  .ledger = &k->ledger,
                                  .period_ns = DAY_NS};
     r = ingester_open(&k->in, &k->conf, &deps, err);
@@ -124,30 +123,26 @@ void kit_close(struct kit *k)
     segments_free(TAKE(k->segments));
     index_close(TAKE(k->index));
     catalog_close(TAKE(k->catalog));
-    object_store_free(TAKE(k->objects));
-    object_store_free(TAKE(k->local));
+    stores_free(&k->stores);
     for (int a = 0; a < LEDGER_N_ACCOUNTS; a++)
         assert_int_equal(ledger_used_by(&k->ledger, (enum ledger_account)a), 0);
 }
 
-struct copying {
-    const char *from, *to;
+/* ---- a crash ---- */
+
+/* Walks a folder of files that may come and go meanwhile: < 0 when one went. */
+struct tree {
+    const char *from;
+    const char *to;  /* NULL: only the stamp is wanted */
+    struct buf *out; /* of each entry: path, size, time of its last change */
 };
 
-static void copy_tree(const char *from, const char *to);
-
-static int copy_one(void *ctx, const char *name, bool is_dir, struct err *err)
+static int copy_file(const char *from, const char *to, struct err *err)
 {
-    const struct copying *c = ctx;
-    char from[256], to[256];
-    snprintf(from, sizeof from, "%s/%s", c->from, name);
-    snprintf(to, sizeof to, "%s/%s", c->to, name);
-    if (is_dir) {
-        copy_tree(from, to);
-        return 0;
-    }
     CLEANUP(buf_deinit) struct buf bytes = BUF_INIT;
-    assert_int_equal(file_read_whole(from, UINT64_C(1) << 31, &bytes, NULL), 0);
+    int r = file_read_whole(from, UINT64_C(1) << 31, &bytes, err);
+    if (r < 0)
+        return r;
     int fd = file_open(to, FILE_TRUNCATE, NULL);
     assert_true(fd >= 0);
     assert_int_equal(file_write_all(fd, buf_view(&bytes), NULL), 0);
@@ -155,18 +150,53 @@ static int copy_one(void *ctx, const char *name, bool is_dir, struct err *err)
     return 0;
 }
 
-static void copy_tree(const char *from, const char *to)
+static int walk_one(void *ctx, const char *name, bool is_dir, struct err *err)
 {
-    struct copying c = {from, to};
-    assert_int_equal(file_mkdirs(to, NULL), 0);
-    assert_int_equal(file_list_dir(from, copy_one, &c, NULL), 0);
+    const struct tree *t = ctx;
+    char from[256], to[256];
+    struct file_info info;
+    snprintf(from, sizeof from, "%s/%s", t->from, name);
+    int r = file_stat(from, &info, err);
+    if (r < 0)
+        return r;
+    buf_printf(t->out, "%s %llu %lld\n", from, is_dir ? 0ull : (unsigned long long)info.bytes,
+               (long long)info.mtime_ns);
+    if (t->to)
+        snprintf(to, sizeof to, "%s/%s", t->to, name);
+    if (!is_dir)
+        return t->to ? copy_file(from, to, err) : 0;
+    if (t->to)
+        assert_int_equal(file_mkdirs(to, NULL), 0);
+    struct tree below = {from, t->to ? to : NULL, t->out};
+    return file_list_dir(from, walk_one, &below, err);
+}
+
+/* False when the folder changed meanwhile: no instant looked like the copy.  A disk that is written
+ * to is copied in pieces of several instants, and no crash leaves that. */
+static bool copy_if_still(const char *from, const char *to)
+{
+    enum { CLOCK_TICK_US = 12000 }; /* of the file system's clock: younger changes may not show */
+    CLEANUP(buf_deinit) struct buf before = BUF_INIT, copied = BUF_INIT, after = BUF_INIT;
+    struct tree look = {from, NULL, &before}, copy = {from, to, &copied},
+                again = {from, NULL, &after};
+    if (file_list_dir(from, walk_one, &look, NULL) < 0)
+        return false;
+    usleep(CLOCK_TICK_US);
+    return file_list_dir(from, walk_one, &copy, NULL) == 0 &&
+           file_list_dir(from, walk_one, &again, NULL) == 0 &&
+           sv_eq(buf_view(&before), buf_view(&copied)) &&
+           sv_eq(buf_view(&before), buf_view(&after));
 }
 
 void kit_crash(struct kit *k)
 {
     char copy[64];
     make_folder(copy);
-    copy_tree(k->folder, copy);
+    for (unsigned n = 0; !copy_if_still(k->folder, copy); n++) {
+        assert_in_range(n, 0, 2000);
+        assert_int_equal(file_remove_tree(copy, NULL), 0);
+        assert_int_equal(file_mkdirs(copy, NULL), 0);
+    }
     kit_close(k);
     assert_int_equal(file_remove_tree(k->folder, NULL), 0);
     strcpy(k->folder, copy);
@@ -307,41 +337,13 @@ void kit_push_ok(struct kit *k, const struct kit_entry *v, size_t n, enum kit_ho
         fail_msg("push: %d %s %d %s", a.result, a.err.text, a.status, a.text);
 }
 
-struct flushing {
-    struct mutex mu;
-    struct cond done;
-    bool ran;
-    int result;
-    struct err err;
-};
-
-static void on_flushed(void *ctx, int result, const struct err *err)
-{
-    struct flushing *f = ctx;
-    MUTEX_GUARD(&f->mu);
-    f->ran = true;
-    f->result = result;
-    if (result < 0)
-        f->err = *err;
-    cond_signal(&f->done);
-}
-
 int kit_flush(struct kit *k, struct err *err)
 {
-    struct flushing f = {0};
-    mutex_init(&f.mu);
-    cond_init(&f.done);
+    struct wait_once wait;
+    wait_once_init(&wait);
     struct peer peer = ingester_peer(k->in);
-    peer.ops->flush(peer.self, on_flushed, &f);
-    mutex_lock(&f.mu);
-    while (!f.ran)
-        cond_wait(&f.done, &f.mu);
-    mutex_unlock(&f.mu);
-    cond_deinit(&f.done);
-    mutex_deinit(&f.mu);
-    if (f.result < 0 && err)
-        *err = f.err;
-    return f.result;
+    peer.ops->flush(peer.self, wait_once_done, &wait);
+    return wait_once_end(&wait, err);
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -416,11 +418,6 @@ static void put_rows(struct rows *rows, bool collapse, struct buf *out)
     arena_deinit(&rows->arena);
 }
 
-static int pread_object(void *ctx, void *to, size_t len, uint64_t at, struct err *err)
-{
-    return object_pread(ctx, to, len, at, err);
-}
-
 static void read_part(const struct segment *s, const struct segment_part *info, struct rows *rows)
 {
     struct part *p = NULL;
@@ -451,19 +448,14 @@ static void read_part(const struct segment *s, const struct segment_part *info, 
 static void read_segment(struct kit *k, const struct segment_info *info, struct str_view tenant,
                          struct rows *rows)
 {
-    struct object_reader *reader = NULL;
-    struct segment *s = NULL;
+    struct segment_file f;
     struct err err = ERR_INIT;
-    struct object_store *store = info->place == PLACE_LOCAL ? k->local : k->objects;
-    if (object_open(store, info->key, &reader, &err) < 0)
+    if (segment_file_open(&f, &k->stores, info->place, info->key, &err) < 0)
         fail_msg("%s", err.text);
-    struct segment_source source = {reader, object_bytes(reader), pread_object};
-    assert_int_equal(segment_open(&s, &source, NULL), 0);
-    for (uint32_t i = 0; i < s->n_parts; i++)
-        if (sv_eq(s->parts[i].tenant, tenant))
-            read_part(s, &s->parts[i], rows);
-    segment_close(s);
-    object_close(reader);
+    for (uint32_t i = 0; i < f.segment->n_parts; i++)
+        if (sv_eq(f.segment->parts[i].tenant, tenant))
+            read_part(f.segment, &f.segment->parts[i], rows);
+    segment_file_close(&f);
 }
 
 static void read_head_stream(const struct view *v, size_t head, const struct recent_stream *st,

@@ -24,7 +24,7 @@ struct kit {
     struct ledger ledger;
     struct catalog *catalog;
     struct index *index;
-    struct object_store *local, *objects;
+    struct stores stores;
     struct segments *segments;
     struct views *views;
     struct ingester *in;
@@ -41,8 +41,9 @@ int kit_open(struct kit *k, struct err *err);
 /* Fails the test when it does not open, or does not get ready. */
 void kit_must_open(struct kit *k);
 void kit_close(struct kit *k);
-/* As if the process had died now: the folder is copied as it stands, the old one closed and
- * dropped.  Nothing may be written meanwhile but by pushes that were answered. */
+/* As if the process had died, once nothing is written any more (a spill may be at work when the
+ * pushes that made it necessary were answered): the folder is copied as it stands then, the old one
+ * closed and dropped.  No push may be under way. */
 void kit_crash(struct kit *k);
 
 /* sm: JSON object, NULL: none.  Texts must live as long as the kit. */

@@ -466,7 +466,7 @@ static void make_local_segment(struct kit *k, struct copied *c)
     file_fault_set(on_call, &fault);
     assert_true(kit_flush(k, NULL) < 0);
     file_fault_set(NULL, NULL);
-    copy_only_object(k->local, c);
+    copy_only_object(k->stores.local, c);
 }
 
 static void test_a_source_that_outlived_its_merge_goes_at_the_next_start(void **state)
@@ -476,12 +476,14 @@ static void test_a_source_that_outlived_its_merge_goes_at_the_next_start(void **
     make_local_segment(k, &c);
     flush_ok(k);
     assert_int_equal(kit_n_files(k, "segments", ".seg"), 0);
-    assert_int_equal(object_put(k->local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
-    assert_int_equal(object_put(k->local, SV("2020-01-01/what.seg"), SV("not ours"), NULL), 0);
+    assert_int_equal(object_put(k->stores.local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
+    assert_int_equal(object_put(k->stores.local, SV("2020-01-01/what.seg"), SV("not ours"), NULL),
+                     0);
     kit_close(k);
     kit_must_open(k);
     wait_for_n_files(k, "segments", 1);
-    assert_int_equal(object_get(k->local, SV("2020-01-01/what.seg"), 100, &c.bytes, NULL), 0);
+    assert_int_equal(object_get(k->stores.local, SV("2020-01-01/what.seg"), 100, &c.bytes, NULL),
+                     0);
     kit_check(k, "t");
     assert_int_equal(found(k, "t").n_object, 1);
     buf_deinit(&c.key);
@@ -494,15 +496,15 @@ static void test_nothing_goes_while_a_segment_of_the_catalog_is_missing(void **s
     struct copied c = {0}, object = {0};
     make_local_segment(k, &c);
     flush_ok(k);
-    copy_only_object(k->objects, &object);
-    assert_int_equal(object_put(k->local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
-    assert_int_equal(object_delete(k->objects, buf_view(&object.key), NULL), 0);
+    copy_only_object(k->stores.objects, &object);
+    assert_int_equal(object_put(k->stores.local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
+    assert_int_equal(object_delete(k->stores.objects, buf_view(&object.key), NULL), 0);
     kit_close(k);
     kit_must_open(k);
     flush_ok(k); /* the flush thread has looked around by now */
     assert_int_equal(kit_n_files(k, "segments", ".seg"), 1);
-    assert_int_equal(object_put(k->objects, buf_view(&object.key), buf_view(&object.bytes), NULL),
-                     0);
+    assert_int_equal(
+        object_put(k->stores.objects, buf_view(&object.key), buf_view(&object.bytes), NULL), 0);
     kit_close(k);
     kit_must_open(k);
     wait_for_n_files(k, "segments", 0);
@@ -518,8 +520,8 @@ static void test_a_damaged_local_segment_does_not_hold_up_the_others(void **stat
     struct kit *k = *state;
     struct copied c = {0};
     make_local_segment(k, &c);
-    c.bytes.p[70] ^= 1; /* in the first chunk */
-    assert_int_equal(object_put(k->local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
+    c.bytes.p[90] ^= 1; /* in the first chunk */
+    assert_int_equal(object_put(k->stores.local, buf_view(&c.key), buf_view(&c.bytes), NULL), 0);
     struct kit_entry v = entry(B, T0, "sound");
     kit_push_ok(k, &v, 1, KIT_BODY);
     struct err err = ERR_INIT;

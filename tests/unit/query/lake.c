@@ -90,7 +90,7 @@ void lake_open(struct lake *l, unsigned n_threads)
     l->objects = object_mem_new();
     ledger_init(&l->ledger, UINT64_C(1) << 30);
     MUST(index_open(&l->index, l->folder, &(struct index_conf){.map_bytes = 16 << 20}, &err));
-    l->cache = segments_new(&(struct segments_conf){.local = l->local, .objects = l->objects});
+    l->cache = segments_new(&(struct segments_conf){.stores = {l->local, l->objects}});
     if (n_threads)
         MUST(pool_open(&l->pool, "lake", n_threads, &err));
     l->source = (struct query_source){{recent_open, l}, l->index, l->cache};
@@ -105,6 +105,8 @@ struct query_env lake_env(struct lake *l, const char *tenant, struct query_contr
                               .pool = l->pool,
                               .use_filters = l->use_filters,
                               .tenant = sv_of(tenant),
+                              .scope = &READ_SCOPE_ALL,
+                              .deletes = &DELETE_FILTERS_NONE,
                               .limits = &l->limits,
                               .control = control,
                               .stats = stats};

@@ -68,7 +68,7 @@ static inline struct str_view gen_tenant(unsigned t)
 static inline void gen_init(struct table_gen *g)
 {
     *g = (struct table_gen){.views = views_new()};
-    static const struct segment_period period = {0, GEN_PERIOD_NS};
+    static const struct period period = {0, GEN_PERIOD_NS};
     for (unsigned i = 0; i < GEN_SERIES; i++)
         g->labels[i] = gen_labels(&g->arena, i);
     for (unsigned s = 0; s < GEN_SEGMENTS; s++) {

@@ -9,9 +9,9 @@
 
 static struct segment_info sample(uint64_t generation, uint64_t first_lsn, struct arena *a)
 {
-    struct segment_period *p = ARENA_ARRAY(a, struct segment_period, 2);
-    p[0] = (struct segment_period){0, NS_PER_DAY};
-    p[1] = (struct segment_period){NS_PER_DAY, NS_PER_DAY};
+    struct period *p = ARENA_ARRAY(a, struct period, 2);
+    p[0] = (struct period){0, NS_PER_DAY};
+    p[1] = (struct period){NS_PER_DAY, NS_PER_DAY};
     struct lsn_range *c = ARENA_ARRAY(a, struct lsn_range, 1);
     c[0] = (struct lsn_range){uuid_new(), first_lsn, first_lsn + 9};
     struct segment_info s = {.uuid = uuid_new(),

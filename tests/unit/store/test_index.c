@@ -537,7 +537,8 @@ static void sweep(struct model *m)
 static void drop_period(struct model *m)
 {
     unsigned period = (unsigned)below(m, N_PERIODS);
-    assert_int_equal(index_drop_period(m->index, period_ns(period), PERIOD_NS, NULL), 0);
+    assert_int_equal(
+        index_drop_period(m->index, (struct period){period_ns(period), PERIOD_NS}, NULL), 0);
     for (size_t i = 0; i < m->n_segments; i++) {
         struct model_segment *s = m->segments[i];
         for (uint32_t no = 0; no < s->n_parts; no++)
@@ -794,7 +795,7 @@ static void test_labels_that_share_a_hash_stay_apart(void **state)
         assert_int_equal(simple_count(&x, &one, 1), 1);
     }
     index_close(x.index);
-    const struct segment_period period = {0, PERIOD_NS};
+    const struct period period = {0, PERIOD_NS};
     assert_int_equal(table_verify(in_folder(*state, "index/0-1000"), &period, NULL), 0);
     assert_int_equal(index_open(&x.index, in_folder(*state, "index"), NULL, NULL), 0);
     simple_deinit(&x);
@@ -925,7 +926,7 @@ static void test_rows_are_durable_only_in_a_table_whose_name_is(void **state)
         assert_false(w.is_open);
         file_fault_set(NULL, NULL);
         assert_int_equal(simple_count(&x, NULL, 0), 3);
-        assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+        assert_int_equal(index_drop_period(x.index, (struct period){0, PERIOD_NS}, NULL), 0);
         simple_deinit(&x);
         if (!met) {
             assert_true(nth > 4);
@@ -943,14 +944,14 @@ static void test_a_fault_while_a_period_is_dropped_leaves_it_whole_or_gone(void 
         assert_int_equal(simple_add(&x, NULL), 0);
         int left = nth;
         file_fault_set(fail_nth, &left);
-        int r = index_drop_period(x.index, 0, PERIOD_NS, NULL);
+        int r = index_drop_period(x.index, (struct period){0, PERIOD_NS}, NULL);
         file_fault_set(NULL, NULL);
         size_t n = simple_count(&x, NULL, 0);
         assert_true(n == 0 || (n == 50 && r < 0));
         index_close(x.index);
         assert_int_equal(index_open(&x.index, in_folder(*state, "index"), NULL, NULL), 0);
         assert_true(simple_count(&x, NULL, 0) == n || r < 0);
-        assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+        assert_int_equal(index_drop_period(x.index, (struct period){0, PERIOD_NS}, NULL), 0);
         assert_int_equal(simple_count(&x, NULL, 0), 0);
         if (left >= 0) {
             assert_int_equal(r, 0);
@@ -992,7 +993,7 @@ static void test_readers_see_a_part_whole_or_not_while_it_comes_and_goes(void **
     for (unsigned i = 0; i < 60 || atomic_load(&rd.n_reads) < 20; i++) {
         assert_int_equal(simple_add(&x, NULL), 0);
         if (i % 3 == 0)
-            assert_int_equal(index_drop_period(x.index, 0, PERIOD_NS, NULL), 0);
+            assert_int_equal(index_drop_period(x.index, (struct period){0, PERIOD_NS}, NULL), 0);
         else if (i % 3 == 1)
             assert_int_equal(index_remove_segments(x.index, &only, 1, NULL, 0, NULL), 0);
     }
@@ -1007,7 +1008,7 @@ static void test_rows_are_removed_from_the_named_tables_alone(void **state)
     struct simple x;
     simple_init(&x, *state, 5);
     assert_int_equal(simple_add(&x, NULL), 0);
-    const struct segment_period other = {PERIOD_NS, PERIOD_NS}, both[] = {other, {0, PERIOD_NS}};
+    const struct period other = {PERIOD_NS, PERIOD_NS}, both[] = {other, {0, PERIOD_NS}};
     assert_int_equal(index_remove_segments(x.index, &only, 1, &other, 1, NULL), 0);
     assert_int_equal(simple_count(&x, NULL, 0), 5);
     assert_int_equal(index_remove_segments(x.index, &only, 1, both, 2, NULL), 0);

@@ -32,14 +32,14 @@ struct world {
     struct views *views;
     struct view *view;
     /* As the source of a rebuild. */
-    struct segment_period period;
+    struct period period;
     struct view *source; /* pinned while it runs */
     size_t next;
     unsigned n_nexts;
     int (*on_next)(struct world *w, struct err *err); /* before each; may be NULL */
 };
 
-static bool has_period(const struct segment_info *info, const struct segment_period *p)
+static bool has_period(const struct segment_info *info, const struct period *p)
 {
     for (size_t i = 0; i < info->n_periods; i++)
         if (info->periods[i].start_ns == p->start_ns)
@@ -147,9 +147,9 @@ static struct memory *add(struct world *w, unsigned first_day, unsigned n_days)
     return m;
 }
 
-static struct segment_period day(unsigned d)
+static struct period day(unsigned d)
 {
-    return (struct segment_period){d * DAY_NS, DAY_NS};
+    return (struct period){d * DAY_NS, DAY_NS};
 }
 
 static bool is_alive(void *ctx, struct uuid uuid)
@@ -170,7 +170,7 @@ static struct index_query query_of(const struct world *w, unsigned first_day, un
 
 static size_t expected_parts(const struct view *view, unsigned d)
 {
-    struct segment_period p = day(d);
+    struct period p = day(d);
     size_t n = 0;
     for (size_t i = 0; i < view->n_segments; i++)
         n += has_period(&view->segments[i]->info, &p);
@@ -269,7 +269,7 @@ static int rebuild_from(struct world *w, unsigned d, index_source_fn *next, stru
     w->source = view_pin(w->views);
     w->next = w->n_nexts = 0;
     struct index_source source = {next, w, expected_parts(w->source, d)};
-    int r = index_rebuild_period(w->index, &w->period, &source, err);
+    int r = index_rebuild_period(w->index, w->period, &source, err);
     view_unpin(w->source);
     return r;
 }
@@ -625,7 +625,7 @@ static int ask_in_between(struct world *w, struct err *err)
     assert_true(index_next_bad(w->index, &bad));
     assert_true(bad.rebuilding);
     struct index_source source = {next_segment, w, 0};
-    assert_int_equal(index_rebuild_period(w->index, &bad.period, &source, NULL), ERR_CANCELLED);
+    assert_int_equal(index_rebuild_period(w->index, bad.period, &source, NULL), ERR_CANCELLED);
     return 0;
 }
 
@@ -705,7 +705,7 @@ static void test_a_rebuild_that_failed_goes_on(void **state)
 static int drop_in_between(struct world *w, struct err *err)
 {
     if (w->n_nexts > 0)
-        assert_int_equal(index_drop_period(w->index, day(1).start_ns, DAY_NS, NULL), 0);
+        assert_int_equal(index_drop_period(w->index, day(1), NULL), 0);
     return 0;
 }
 

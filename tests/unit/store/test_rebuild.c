@@ -83,8 +83,7 @@ static int rebuild_as(struct fixture *f, const struct uuid *installation)
     file_remove_tree(in_folder(f->folder, "catalog"), NULL);
     file_remove_tree(in_folder(f->folder, "index"), NULL);
     memset(f->n_notes, 0, sizeof f->n_notes);
-    struct rebuild_conf conf = {.local = f->local,
-                                .objects = f->objects,
+    struct rebuild_conf conf = {.stores = {f->local, f->objects},
                                 .catalog_folder = in_folder(f->folder, "catalog"),
                                 .index_folder = in_folder(f->folder, "index"),
                                 .installation = installation,
@@ -542,8 +541,7 @@ static void test_a_given_installation_is_taken(void **state)
 static void test_folders_that_hold_something_are_refused(void **state)
 {
     struct fixture *f = *state;
-    struct rebuild_conf conf = {.local = f->local,
-                                .objects = f->objects,
+    struct rebuild_conf conf = {.stores = {f->local, f->objects},
                                 .catalog_folder = in_folder(f->folder, "catalog"),
                                 .index_folder = in_folder(f->folder, "index")};
     struct rebuild_report report;
@@ -602,8 +600,7 @@ static void test_no_failed_call_leaves_a_catalog_that_names_less(void **state)
     for (struct failing x = {0};; x = (struct failing){.at = x.at + 1}) {
         file_remove_tree(in_folder(f->folder, "catalog"), NULL);
         file_remove_tree(in_folder(f->folder, "index"), NULL);
-        struct rebuild_conf conf = {.local = f->local,
-                                    .objects = f->objects,
+        struct rebuild_conf conf = {.stores = {f->local, f->objects},
                                     .catalog_folder = in_folder(f->folder, "catalog"),
                                     .index_folder = in_folder(f->folder, "index")};
         file_fault_set(fail_nth, &x);

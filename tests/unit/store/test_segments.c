@@ -111,7 +111,7 @@ static int teardown(void **state)
 
 static void make_cache(struct fixture *f, uint64_t max_bytes, unsigned max_open)
 {
-    f->cache = segments_new(&(struct segments_conf){.local = &f->store.base,
+    f->cache = segments_new(&(struct segments_conf){.stores = {.local = &f->store.base},
                                                     .ledger = &f->ledger,
                                                     .max_bytes = max_bytes,
                                                     .max_open = max_open});
@@ -422,7 +422,8 @@ static void test_held_segments_keep_no_more_filters_than_twice_the_limit(void **
 static void test_more_segments_can_be_held_than_files_may_be_open(void **state)
 {
     struct fixture *f = *state;
-    f->cache = segments_new(&(struct segments_conf){.local = &f->store.base, .max_files = 3});
+    f->cache =
+        segments_new(&(struct segments_conf){.stores = {.local = &f->store.base}, .max_files = 3});
     struct open_segment *held[MAX_SEGMENTS];
     for (unsigned i = 0; i < MAX_SEGMENTS; i++) {
         held[i] = get(f, i);
@@ -493,7 +494,7 @@ static void test_many_threads_get_put_and_forget(void **state)
 {
     struct fixture *f = *state;
     f->cache = segments_new(&(struct segments_conf){
-        .local = &f->store.base, .ledger = &f->ledger, .max_open = 4, .max_files = 2});
+        .stores = {.local = &f->store.base}, .ledger = &f->ledger, .max_open = 4, .max_files = 2});
     struct worker w[4];
     for (unsigned i = 0; i < 4; i++) {
         w[i] = (struct worker){.f = f, .seed = i + 1};

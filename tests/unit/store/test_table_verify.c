@@ -10,7 +10,7 @@
 #include "store/kv_file.h"
 #include "table_gen.h"
 
-static const struct segment_period period = {0, GEN_PERIOD_NS};
+static const struct period period = {0, GEN_PERIOD_NS};
 
 static struct index *open_index(struct folder *folder, const char *name)
 {
@@ -56,7 +56,7 @@ static void made_deinit(struct made *m)
         buf_deinit(&m->after[s]);
 }
 
-static int verify_bytes(const struct buf *bytes, const struct segment_period *p, struct err *err)
+static int verify_bytes(const struct buf *bytes, const struct period *p, struct err *err)
 {
     struct kv_file *f = NULL;
     int r = kv_file_open_bytes(&f, buf_view(bytes), err);
@@ -80,7 +80,7 @@ static void test_a_table_of_every_kind_of_record_is_sound(void **state)
     assert_int_equal(verify_bytes(last_of(&m), NULL, NULL), 0);
     assert_int_equal(table_verify(in_folder(*state, "index/0-1000"), &period, NULL), 0);
     /* In the folder of another one. */
-    const struct segment_period other = {1000, 1000}, longer = {0, 2000};
+    const struct period other = {1000, 1000}, longer = {0, 2000};
     assert_int_equal(verify_bytes(last_of(&m), &other, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.text, "another period"));
     assert_int_equal(verify_bytes(last_of(&m), &longer, NULL), ERR_CORRUPT);

@@ -438,6 +438,30 @@ static void test_waiters_run_once_each_in_order_under_load(void **state)
     assert_int_equal(replay(f, 0).len, 2000 * 41);
 }
 
+static void test_a_folder_says_whose_records_it_has(void **state)
+{
+    struct fixture *f = *state;
+    struct wal_owner owner;
+    char absent[128];
+    snprintf(absent, sizeof absent, "%s/absent", f->folder);
+    assert_false(wal_owner_of(absent, &owner));
+    assert_false(file_exists(absent)); /* asking makes nothing */
+    assert_false(wal_owner_of(f->folder, &owner));
+    reopen(f);
+    uint64_t first = commit(f, "one");
+    char large[FILE_BYTES / 2];
+    memset(large, 'x', sizeof large);
+    for (unsigned i = 0; i < 4; i++) { /* into the next files */
+        append(f, sv(large, sizeof large));
+        assert_int_equal(wal_flush(f->wal, NULL), 0);
+    }
+    assert_true(wal_owner_of(f->folder, &owner));
+    assert_true(uuid_eq(owner.installation, f->options.installation));
+    assert_int_equal(owner.first_lsn, wal_lsn(wal_lsn_epoch(first), 0));
+    uint64_t last = commit(f, "last");
+    assert_true(wal_lsn_epoch(last) > wal_lsn_epoch(first));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -458,6 +482,7 @@ int main(void)
         T(test_a_file_of_another_installation_is_refused),
         T(test_interval_and_none_also_keep_what_close_saw),
         T(test_waiters_run_once_each_in_order_under_load),
+        T(test_a_folder_says_whose_records_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
