@@ -30,22 +30,22 @@ static void asking_deinit(struct asking *a)
 /* --- one set of series ------------------------------------------------------------------ */
 
 /* Where a table's series stands in the joint list. */
-struct tagged {
+struct tagged_series {
     struct index_series series;
     uint32_t *to; /* gets its joint number; may be NULL */
 };
 
 static int cmp_tagged(const void *x, const void *y)
 {
-    const struct index_series *a = &((const struct tagged *)x)->series;
-    const struct index_series *b = &((const struct tagged *)y)->series;
+    const struct index_series *a = &((const struct tagged_series *)x)->series;
+    const struct index_series *b = &((const struct tagged_series *)y)->series;
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
     return sv_cmp(a->labels, b->labels);
 }
 
 /* Numbers equal series alike; returns how many there are, listed in `out` (room for n). */
-static size_t join_series(struct tagged *v, size_t n, struct index_series *out)
+static size_t join_series(struct tagged_series *v, size_t n, struct index_series *out)
 {
     size_t n_out = 0;
     if (n > 1)
@@ -110,13 +110,13 @@ static void join_selections(struct selections *s, struct index_selection *ret)
         n_series += s->v[i].n_series;
         n_parts += s->v[i].n_parts;
     }
-    struct tagged *tagged = mem_alloc(n_series * sizeof *tagged);
+    struct tagged_series *tagged = mem_alloc(n_series * sizeof *tagged);
     uint32_t *joint = mem_alloc(n_series * sizeof *joint);
     ret->series = ARENA_ARRAY(s->a.arena, struct index_series, n_series);
     ret->parts = ARENA_ARRAY(s->a.arena, struct index_selected_part, n_parts);
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->v[i].n_series; k++, at++)
-            tagged[at] = (struct tagged){s->v[i].series[k], &joint[at]};
+            tagged[at] = (struct tagged_series){s->v[i].series[k], &joint[at]};
     ret->n_series = join_series(tagged, n_series, ret->series);
     at = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -152,7 +152,7 @@ int index_select(struct index *ix, const struct index_query *q, struct arena *ar
 
 struct listings {
     struct asking a;
-    struct tagged *v;
+    struct tagged_series *v;
     size_t n, cap;
 };
 
@@ -166,7 +166,7 @@ static int list_table(void *ctx, struct table *t, struct err *err)
         return r;
     l->v = mem_grow(l->v, &l->cap, l->n + n, sizeof *l->v);
     for (size_t i = 0; i < n; i++)
-        l->v[l->n++] = (struct tagged){found[i], NULL};
+        l->v[l->n++] = (struct tagged_series){found[i], NULL};
     return 0;
 }
 
