@@ -61,6 +61,20 @@ static int open_base(struct app *a, struct err *err)
                                a->limits, err);
 }
 
+/* It is never guessed at: the command makes it again from the segments. */
+static int open_catalog(struct app *a, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT;
+    int r = catalog_open(&a->catalog, data_folder_path(a->conf, "catalog", &path), err);
+    if (r != ERR_CORRUPT && r != ERR_UNSUPPORTED)
+        return r;
+    struct err why = *err;
+    return err_set(err, r,
+                   "%.600s; `halogi rebuild-index` with the same flags makes '%s' and the index "
+                   "again from the segments",
+                   why.text, path.p);
+}
+
 static int open_stores(struct app *a, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
@@ -69,7 +83,7 @@ static int open_stores(struct app *a, struct err *err)
     if (r == 0)
         r = data_folder_check(a->conf, &a->stores, err);
     if (r == 0)
-        r = catalog_open(&a->catalog, data_folder_path(a->conf, "catalog", &path), err);
+        r = open_catalog(a, err);
     if (r == 0)
         r = index_open(&a->index, data_folder_path(a->conf, "index", &path), &index, err);
     if (r < 0)

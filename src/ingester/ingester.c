@@ -19,6 +19,7 @@
 #include "ingester/spiller.h"
 #include "ingester/watch.h"
 #include "store/catalog.h"
+#include "store/index_keeper.h"
 #include "store/publish.h"
 #include "store/view.h"
 
@@ -36,6 +37,7 @@ struct ingester {
     struct ingest ingest;
     struct spiller spiller;
     struct flusher flusher;
+    struct index_keeper index_keeper;
     struct watch watch;
     struct thread recovery;
 };
@@ -95,10 +97,14 @@ static int start_threads(struct ingester *in, struct err *err)
                                            .heads = &in->heads,
                                            .phase = &in->phase,
                                            .publisher = &in->publisher,
+                                           .index_keeper = &in->index_keeper,
                                            .flusher = &in->flusher};
     int r = spiller_start(&in->spiller, &in->heads, &in->ingest, &tools, err);
     if (r == 0)
         r = flusher_start(&in->flusher, &in->conf, &in->heads, &in->publisher, err);
+    if (r == 0)
+        r = index_keeper_start(&in->index_keeper, in->deps.index, in->deps.views, &in->deps.stores,
+                               err);
     if (r == 0)
         r = watch_start(&in->watch, &watch, err);
     if (r == 0)
@@ -165,6 +171,7 @@ void ingester_close(struct ingester *in)
     if (was_ready && in->conf.flush_on_shutdown)
         flush_everything(in);
     watch_stop(&in->watch);
+    index_keeper_stop(&in->index_keeper);
     flusher_stop(&in->flusher);
     spiller_stop(&in->spiller);
     ingest_refuse_waiting(&in->ingest, ERR_UNAVAILABLE, "the server is stopping");

@@ -16,6 +16,7 @@
 #include "store/adopt.h"
 #include "store/catalog.h"
 #include "store/index/index.h"
+#include "store/index_keeper.h"
 #include "store/publish.h"
 #include "store/view.h"
 #include "wal/record.h"
@@ -48,19 +49,6 @@ struct recovery {
 
 /* ---- segments ---- */
 
-/* Tables are durable before the catalog names a segment, so none is missing but by another hand. */
-static int check_tables(struct recovery *rec, const struct segment_info *info, struct err *err)
-{
-    for (size_t i = 0; i < info->n_periods; i++)
-        if (!index_has_table(rec->deps.publisher->deps.index, info->periods[i]))
-            return err_set(err, ERR_CORRUPT,
-                           "the index has no table '%lld-%lld', in which the rows of segment "
-                           "'%.*s' must be: run `halogi rebuild-index` with the same flags",
-                           (long long)info->periods[i].start_ns,
-                           (long long)info->periods[i].length_ns, SV_ARG(info->key));
-    return 0;
-}
-
 static void show_segments(struct publisher *p, const struct segment_info *infos, size_t n)
 {
     struct live_segment **live = mem_alloc((n + 1) * sizeof(struct live_segment *));
@@ -86,13 +74,14 @@ static int load_segments(struct recovery *rec, struct err *err)
         r = adopt(p, infos, n, &adoption, err);
     if (r == 0 && adoption.n_adopted + adoption.n_replaced)
         r = catalog_load(p->deps.catalog, &arena, &infos, &n, err);
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = check_tables(rec, &infos[i], err);
     if (r < 0)
         return r;
     metric_set(&segments_missing, (int64_t)adoption.n_missing);
     cover_add(rec->deps.cover, infos, n);
     show_segments(p, infos, n);
+    for (size_t i = 0; i < n; i++)
+        index_expect(p->deps.index, infos[i].periods, infos[i].n_periods);
+    index_keeper_begin(rec->deps.index_keeper);
     return 0;
 }
 

@@ -11,6 +11,7 @@ struct cover;
 struct err;
 struct flusher;
 struct heads;
+struct index_keeper; /* store/index_keeper.h */
 struct ingester_conf;
 struct phase;
 struct publisher;
@@ -24,7 +25,8 @@ struct recovery_deps {
     struct heads *heads;
     struct phase *phase; /* told of the end; ends the replay where it is stopping */
     struct publisher *publisher;
-    struct flusher *flusher; /* begins when it is over */
+    struct index_keeper *index_keeper; /* begins when the segments are shown */
+    struct flusher *flusher;           /* begins when it is over */
 };
 /* Starts it and returns; the caller joins *ret. */
 int recovery_start(struct thread *ret, const struct recovery_deps *deps, struct err *err);

@@ -8,11 +8,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/catalog_verify.h"
 #include "store/kv.h"
-
-enum { DB_META, DB_SEGMENTS };
-static const char *const db_names[] = {"meta", "segments"};
-enum { FORMAT_VERSION = 1, INSTALLATION_BYTES = 24 };
 
 struct catalog {
     struct kv *kv;
@@ -23,25 +20,37 @@ struct catalog {
 
 /* ---- the environment ---- */
 
+static int put_meta(struct kv_txn *t, struct str_view key, const void *p, size_t len,
+                    struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+    catalog_record_encode(&b, key, sv(p, len));
+    return kv_put(t, CATALOG_META, key, buf_view(&b), err);
+}
+
 static int put_u64(struct kv_txn *t, struct str_view key, uint64_t v, struct err *err)
 {
     char bytes[8];
     st_le64(bytes, v);
-    return kv_put(t, DB_META, key, sv(bytes, sizeof bytes), err);
+    return put_meta(t, key, bytes, sizeof bytes, err);
+}
+
+/* KV_NONE where it is absent. */
+static int get_meta(struct kv_txn *t, struct str_view key, size_t len, struct str_view *ret,
+                    struct err *err)
+{
+    struct str_view v;
+    int r = kv_get(t, CATALOG_META, key, &v, err);
+    return r != KV_OK ? r : catalog_record_decode(key, v, len, ret, err);
 }
 
 /* 0 where it is absent. */
 static int get_u64(struct kv_txn *t, struct str_view key, uint64_t *ret, struct err *err)
 {
     struct str_view v;
-    *ret = 0;
-    int r = kv_get(t, DB_META, key, &v, err);
-    if (r != KV_OK)
-        return r < 0 ? r : 0;
-    if (v.len != 8)
-        return err_set(err, ERR_CORRUPT, "catalog entry '%.*s' has %zu bytes", SV_ARG(key), v.len);
-    *ret = ld_le64(v.p);
-    return 0;
+    int r = get_meta(t, key, 8, &v, err);
+    *ret = r == KV_OK ? ld_le64(v.p) : 0;
+    return r < 0 ? r : 0;
 }
 
 static int write_first_records(void *ctx, struct kv_txn *t, struct err *err)
@@ -50,28 +59,28 @@ static int write_first_records(void *ctx, struct kv_txn *t, struct err *err)
     CLEANUP(buf_deinit) struct buf b = BUF_INIT;
     buf_put_bytes(&b, inst->uuid.b, UUID_BYTES);
     buf_put_le64(&b, (uint64_t)inst->created_ns);
-    int r = put_u64(t, SV("format"), FORMAT_VERSION, err);
-    return r < 0 ? r : kv_put(t, DB_META, SV("installation"), buf_view(&b), err);
+    int r = put_u64(t, SV("format"), CATALOG_FORMAT, err);
+    return r < 0 ? r : put_meta(t, SV("installation"), b.p, b.len, err);
 }
 
-static int read_meta_in(struct catalog *c, struct kv_txn *t, struct err *err)
+static int read_meta_in(struct catalog *c, struct kv_txn *t, uint64_t *ret_format, struct err *err)
 {
-    uint64_t format, covered, generation;
-    int r = get_u64(t, SV("format"), &format, err);
+    uint64_t covered, generation;
+    int r = get_u64(t, SV("format"), ret_format, err);
     if (r < 0)
         return r;
-    if (format != FORMAT_VERSION)
+    if (*ret_format != CATALOG_FORMAT && *ret_format != CATALOG_OLD_FORMAT)
         return err_set(err, ERR_UNSUPPORTED, "catalog of format version %llu, this build knows %d",
-                       (unsigned long long)format, FORMAT_VERSION);
+                       (unsigned long long)*ret_format, CATALOG_FORMAT);
     if ((r = get_u64(t, SV("covered"), &covered, err)) < 0 ||
         (r = get_u64(t, SV("generation"), &generation, err)) < 0)
         return r;
     struct str_view inst = SV_EMPTY;
-    r = kv_get(t, DB_META, SV("installation"), &inst, err);
+    r = get_meta(t, SV("installation"), INSTALLATION_BYTES, &inst, err);
+    if (r == KV_NONE)
+        return err_set(err, ERR_CORRUPT, "catalog without an installation record");
     if (r < 0)
         return r;
-    if (inst.len != INSTALLATION_BYTES)
-        return err_set(err, ERR_CORRUPT, "catalog without an installation record");
     c->inst.uuid = uuid_of_bytes((const uint8_t *)inst.p);
     c->inst.created_ns = (int64_t)ld_le64(inst.p + UUID_BYTES);
     atomic_init(&c->covered_lsn, covered);
@@ -79,31 +88,94 @@ static int read_meta_in(struct catalog *c, struct kv_txn *t, struct err *err)
     return 0;
 }
 
-static int read_meta(struct catalog *c, struct err *err)
+static int read_meta(struct catalog *c, uint64_t *ret_format, struct err *err)
 {
     struct kv_txn t;
     int r = kv_read_begin(c->kv, &t, err);
     if (r < 0)
         return r;
-    r = read_meta_in(c, &t, err);
+    r = read_meta_in(c, &t, ret_format, err);
     kv_read_end(&t);
     return r;
+}
+
+/* --- segments --------------------------------------------------------------------------- */
+
+static struct str_view uuid_key(const struct uuid *u)
+{
+    return sv((const char *)u->b, UUID_BYTES);
+}
+
+struct loaded {
+    struct segment_info *v;
+    size_t n, cap;
+};
+
+static int load_in(struct kv_txn *t, struct arena *arena, struct loaded *out, struct err *err)
+{
+    struct kv_cursor cur;
+    int r = kv_cursor_open(t, CATALOG_SEGMENTS, &cur, err);
+    if (r < 0)
+        return r;
+    for (r = kv_seek(&cur, SV_EMPTY, err); r == KV_OK; r = kv_next(&cur, err)) {
+        struct segment_info info;
+        r = catalog_segment_decode(arena, cur.key, cur.value, &info, err);
+        if (r < 0)
+            break;
+        out->v = mem_grow(out->v, &out->cap, out->n + 1, sizeof *out->v);
+        out->v[out->n++] = info;
+    }
+    kv_cursor_close(&cur);
+    return r < 0 ? r : 0;
+}
+
+/* --- open ------------------------------------------------------------------------------- */
+
+/* Every record as this build writes it. */
+static int upgrade_in(void *ctx, struct kv_txn *t, struct err *err)
+{
+    struct catalog *c = ctx;
+    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+    struct loaded all = {0};
+    int r = load_in(t, &arena, &all, err);
+    for (size_t i = 0; r >= 0 && i < all.n; i++) {
+        buf_clear(&b);
+        segment_info_encode(&b, &all.v[i]);
+        r = kv_put(t, CATALOG_SEGMENTS, uuid_key(&all.v[i].uuid), buf_view(&b), err);
+    }
+    free(all.v);
+    if (r >= 0)
+        r = write_first_records(&c->inst, t, err);
+    if (r >= 0)
+        r = put_u64(t, SV("covered"), atomic_load(&c->covered_lsn), err);
+    return r < 0 ? r : put_u64(t, SV("generation"), atomic_load(&c->last_generation), err);
+}
+
+static int check_file(void *ctx, const char *folder, struct err *err)
+{
+    return catalog_verify(folder, err);
 }
 
 static int open_with(struct catalog **ret, const char *folder, struct installation inst,
                      struct err *err)
 {
     struct catalog *c = mem_zalloc(1, sizeof *c);
-    struct kv_conf conf = {.dbs = db_names,
-                           .n_dbs = 2,
+    struct kv_conf conf = {.dbs = catalog_db_names,
+                           .n_dbs = CATALOG_N_DBS,
                            .settle = true, /* the log is used again as far as it is covered */
                            .init = write_first_records,
-                           .ctx = &inst};
+                           .ctx = &inst,
+                           .check = check_file};
+    uint64_t format = 0;
     int r = kv_open(&c->kv, folder, &conf, err);
     if (r == 0)
-        r = read_meta(c, err);
+        r = read_meta(c, &format, err);
+    if (r == 0 && format == CATALOG_OLD_FORMAT)
+        r = kv_write(c->kv, upgrade_in, c, err);
     if (r < 0) {
-        catalog_close(c);
+        kv_close(c->kv);
+        free(c);
         return err_context(err, r, "catalog");
     }
     *ret = c;
@@ -127,6 +199,7 @@ void catalog_close(struct catalog *c)
 {
     if (!c)
         return;
+    kv_seal(c->kv, check_file, NULL, NULL); /* or the next opener verifies it */
     kv_close(c->kv);
     free(c);
 }
@@ -153,11 +226,6 @@ struct commit {
     uint64_t covered_lsn; /* out: as it stands afterwards */
 };
 
-static struct str_view uuid_key(const struct uuid *u)
-{
-    return sv((const char *)u->b, UUID_BYTES);
-}
-
 static int write_change(void *ctx, struct kv_txn *t, struct err *err)
 {
     struct commit *cm = ctx;
@@ -167,12 +235,12 @@ static int write_change(void *ctx, struct kv_txn *t, struct err *err)
     if (r == 0)
         r = get_u64(t, SV("generation"), &generation, err);
     for (size_t i = 0; r >= 0 && i < ch->n_remove; i++)
-        r = kv_del(t, DB_SEGMENTS, uuid_key(&ch->remove[i]), err);
+        r = kv_del(t, CATALOG_SEGMENTS, uuid_key(&ch->remove[i]), err);
     CLEANUP(buf_deinit) struct buf b = BUF_INIT;
     for (size_t i = 0; r >= 0 && i < ch->n_add; i++) {
         buf_clear(&b);
         segment_info_encode(&b, &ch->add[i]);
-        r = kv_put(t, DB_SEGMENTS, uuid_key(&ch->add[i].uuid), buf_view(&b), err);
+        r = kv_put(t, CATALOG_SEGMENTS, uuid_key(&ch->add[i].uuid), buf_view(&b), err);
         if (ch->add[i].generation > generation)
             generation = ch->add[i].generation;
     }
@@ -205,33 +273,6 @@ int catalog_commit(struct catalog *c, const struct catalog_change *change, struc
 static int cmp_order(const void *a, const void *b)
 {
     return segment_order(a, b);
-}
-
-struct loaded {
-    struct segment_info *v;
-    size_t n, cap;
-};
-
-static int load_in(struct kv_txn *t, struct arena *arena, struct loaded *out, struct err *err)
-{
-    struct kv_cursor cur;
-    int r = kv_cursor_open(t, DB_SEGMENTS, &cur, err);
-    if (r < 0)
-        return r;
-    for (r = kv_seek(&cur, SV_EMPTY, err); r == KV_OK; r = kv_next(&cur, err)) {
-        struct segment_info info;
-        if (cur.key.len != UUID_BYTES)
-            r = err_set(err, ERR_CORRUPT, "catalog key of %zu bytes", cur.key.len);
-        else
-            r = segment_info_decode(arena, cur.value, &info, err);
-        if (r < 0)
-            break;
-        info.uuid = uuid_of_bytes((const uint8_t *)cur.key.p);
-        out->v = mem_grow(out->v, &out->cap, out->n + 1, sizeof *out->v);
-        out->v[out->n++] = info;
-    }
-    kv_cursor_close(&cur);
-    return r < 0 ? r : 0;
 }
 
 int catalog_load(struct catalog *c, struct arena *arena, struct segment_info **ret, size_t *ret_n,

@@ -3,23 +3,31 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/thread.h"
+#include "store/kv_sum.h"
 
 enum { MAX_READERS = 512, FILE_MODE = 0640 };
 #define DEFAULT_MAP_BYTES (UINT64_C(1) << 30)
 
 struct kv {
-    MDB_env *env; /* guarded by map_lock, as the next three; NULL: it did not open again */
+    MDB_env *env; /* guarded by map_lock, as the next five; NULL: it did not open again */
     MDB_dbi dbis[KV_MAX_DBS];
     uint64_t map_bytes;
+    const char *map; /* NULL: where it is is not known */
+    uint32_t page_bytes;
     uint64_t n_opens;
     struct rwlock map_lock; /* held shared by every transaction, alone to grow or open again */
+    struct mutex write_mu;  /* one writer, or the sealer; map_lock may be taken inside */
+    bool has_sum;           /* a file of that name; guarded by write_mu */
+    _Atomic bool sealed;    /* changed under write_mu */
     char *folder;           /* fixed at open, as all below */
     const char *const *dbs;
     unsigned n_dbs;
@@ -111,7 +119,7 @@ static int open_env(MDB_env **ret, const char *folder, uint64_t map_bytes, struc
 /* Names the databases in one transaction, and runs init in it. */
 static int create_dbs(struct kv *kv, MDB_env *env, const struct kv_conf *conf, struct err *err)
 {
-    struct kv_txn t = {.kv = kv};
+    struct kv_txn t = {.kv = kv, .writes = true};
     int rc = mdb_txn_begin(env, NULL, 0, &t.txn);
     if (rc != 0)
         return mdb_err(err, rc, "begin");
@@ -230,12 +238,35 @@ static int open_dbs(struct kv *kv, struct err *err)
     return rc == 0 ? 0 : mdb_err(err, rc, "open database");
 }
 
+/* LMDB does not tell where its map is, but a value of the tree of databases lies in a leaf, a leaf
+ * says which page it is, and the map begins at a page of the machine. */
+static const char *find_map(struct kv *kv)
+{
+    MDB_txn *txn;
+    MDB_dbi names;
+    MDB_val k = val_of(sv_of(kv->dbs[0])), v;
+    if (kv->page_bytes > (uint32_t)sysconf(_SC_PAGESIZE) ||
+        mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn) != 0)
+        return NULL;
+    const char *map = NULL;
+    if (mdb_dbi_open(txn, NULL, 0, &names) == 0 && mdb_get(txn, names, &k, &v) == 0) {
+        const char *page = (const char *)v.mv_data - (uintptr_t)v.mv_data % kv->page_bytes;
+        map = page - ld_le64(page) * kv->page_bytes;
+    }
+    mdb_txn_abort(txn);
+    return map;
+}
+
 /* A map smaller than what is in the file would fail reads: LMDB takes the larger of the two. */
-static void note_map_size(struct kv *kv)
+static void note_map(struct kv *kv)
 {
     MDB_envinfo info;
+    MDB_stat stat;
     mdb_env_info(kv->env, &info);
+    mdb_env_stat(kv->env, &stat);
     kv->map_bytes = info.me_mapsize;
+    kv->page_bytes = stat.ms_psize;
+    kv->map = find_map(kv);
 }
 
 /* kv->env is NULL before, and after a failure. */
@@ -255,51 +286,148 @@ static int open_all(struct kv *kv, uint64_t map_bytes, bool settle, struct err *
         mdb_env_close(TAKE(kv->env));
         return r;
     }
-    note_map_size(kv);
+    note_map(kv);
     kv->n_opens++;
     return 0;
 }
 
-/* One environment is open once: by device and inode of its file. */
-static int claim(struct kv *kv, struct err *err)
+static int look(const char *folder, struct kv_seen *ret, struct err *err)
 {
-    CLEANUP(free_text) char *data = joined(kv->folder, "/data.mdb");
+    CLEANUP(free_text) char *data = joined(folder, "/data.mdb");
     struct stat st;
-    if (stat(data, &st) != 0)
-        return err_set(err, -errno, "stat: %s", strerror(errno));
-    kv->dev = st.st_dev;
-    kv->ino = st.st_ino;
+    *ret = (struct kv_seen){0};
+    if (file_faulted(FILE_OP_STAT, data, -1) || stat(data, &st) != 0)
+        return err_set(err, -errno, "stat '%s': %s", data, strerror(errno));
+    *ret = (struct kv_seen){
+        .dev = st.st_dev,
+        .ino = st.st_ino,
+        .bytes = (uint64_t)st.st_size,
+        .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+    };
+    return 0;
+}
+
+void kv_look(struct kv *kv, struct kv_seen *ret)
+{
+    look(kv->folder, ret, NULL);
+}
+
+/* One environment is open once: by device and inode of its file. */
+static int claim(struct kv *kv, struct kv_seen *ret_now, struct err *err)
+{
+    int r = look(kv->folder, ret_now, err);
+    if (r < 0)
+        return r;
+    kv->dev = ret_now->dev;
+    kv->ino = ret_now->ino;
     if (!register_env(kv))
         return err_set(err, ERR_INVALID, "it is open already in this process");
     return 0;
 }
 
+/* --- the seal --------------------------------------------------------------------------- */
+
+/* Is this the file that was looked at before, is its checksum right, or does it pass a check? */
+static int prove(struct kv *kv, const struct kv_conf *conf, const struct kv_seen *now,
+                 struct err *err)
+{
+    CLEANUP(free_text) char *path = joined(kv->folder, "/sum");
+    kv->has_sum = file_exists(path);
+    if (conf->seen && memcmp(conf->seen, now, sizeof *now) == 0) {
+        atomic_store(&kv->sealed, kv->has_sum);
+        return 0;
+    }
+    enum kv_sum sum;
+    int r = kv_sum_check(kv->folder, &sum, err);
+    if (r < 0)
+        return r;
+    atomic_store(&kv->sealed, sum == KV_SUM_GOOD);
+    return sum == KV_SUM_GOOD || !conf->check ? 0 : conf->check(conf->check_ctx, kv->folder, err);
+}
+
+/* With write_mu held, before anything is written. */
+static int break_seal(struct kv *kv, struct err *err)
+{
+    if (!kv->has_sum)
+        return 0;
+    int r = kv_sum_break(kv->folder, err);
+    if (r < 0)
+        return err_context(err, r, "unseal '%s'", kv->folder);
+    kv->has_sum = false;
+    atomic_store(&kv->sealed, false);
+    return 0;
+}
+
+int kv_seal(struct kv *kv, kv_check_fn *check, void *ctx, struct err *err)
+{
+    MUTEX_GUARD(&kv->write_mu);
+    if (atomic_load(&kv->sealed))
+        return 0;
+    int r = check ? check(ctx, kv->folder, err) : 0;
+    if (r == 0) {
+        kv->has_sum = true; /* or half of one */
+        r = kv_sum_write(kv->folder, err);
+    }
+    if (r < 0)
+        return err_context(err, r, "seal '%s'", kv->folder);
+    atomic_store(&kv->sealed, true);
+    return 0;
+}
+
+bool kv_is_sealed(struct kv *kv)
+{
+    return atomic_load(&kv->sealed);
+}
+
+/* --- open and close --------------------------------------------------------------------- */
+
+static struct kv *kv_new(const char *folder, const struct kv_conf *conf)
+{
+    struct kv *kv = mem_zalloc(1, sizeof *kv);
+    rwlock_init(&kv->map_lock);
+    mutex_init(&kv->write_mu);
+    kv->folder = joined(folder, "");
+    kv->dbs = conf->dbs;
+    kv->n_dbs = conf->n_dbs;
+    return kv;
+}
+
 static void kv_free(struct kv *kv)
 {
     rwlock_deinit(&kv->map_lock);
+    mutex_deinit(&kv->write_mu);
     free(kv->folder);
     free(kv);
+}
+
+static int open_existing(struct kv *kv, const struct kv_conf *conf, bool is_new, struct err *err)
+{
+    struct kv_seen now;
+    int r = claim(kv, &now, err);
+    if (r < 0)
+        return r;
+    if (!is_new)
+        r = prove(kv, conf, &now, err);
+    if (r == 0)
+        r = open_all(kv, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, conf->settle, err);
+    if (r < 0)
+        unregister_env(kv);
+    return r;
 }
 
 int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, struct err *err)
 {
     assert(conf->n_dbs <= KV_MAX_DBS);
+    bool is_new = !kv_exists(folder);
     int r = 0;
-    if (!kv_exists(folder))
+    if (is_new && conf->must_exist)
+        return err_set(err, -ENOENT, "there is no data.mdb in '%s'", folder);
+    if (is_new)
         r = create_whole(folder, conf, err);
     if (r < 0)
         return err_context(err, r, "create '%s'", folder);
-    struct kv *kv = mem_zalloc(1, sizeof *kv);
-    rwlock_init(&kv->map_lock);
-    kv->folder = joined(folder, "");
-    kv->dbs = conf->dbs;
-    kv->n_dbs = conf->n_dbs;
-    r = claim(kv, err);
-    if (r == 0) {
-        r = open_all(kv, conf->map_bytes ? conf->map_bytes : DEFAULT_MAP_BYTES, conf->settle, err);
-        if (r < 0)
-            unregister_env(kv);
-    }
+    struct kv *kv = kv_new(folder, conf);
+    r = open_existing(kv, conf, is_new, err);
     if (r < 0) {
         kv_free(kv);
         return err_context(err, r, "open '%s'", folder);
@@ -362,7 +490,13 @@ uint64_t kv_map_bytes(struct kv *kv)
 int kv_read_begin(struct kv *kv, struct kv_txn *ret, struct err *err)
 {
     *ret = (struct kv_txn){.kv = kv};
-    return begin(kv, MDB_RDONLY, &ret->txn, err);
+    int r = begin(kv, MDB_RDONLY, &ret->txn, err);
+    if (r < 0)
+        return r;
+    MDB_envinfo info;
+    mdb_env_info(kv->env, &info);
+    ret->end_bytes = ((uint64_t)info.me_last_pgno + 1) * kv->page_bytes;
+    return 0;
 }
 
 void kv_read_end(struct kv_txn *t)
@@ -378,7 +512,7 @@ static int grow_map(struct kv *kv, uint64_t seen_bytes, struct err *err)
     if (kv->env && kv->map_bytes == seen_bytes) {
         rc = mdb_env_set_mapsize(kv->env, seen_bytes * 2);
         if (rc == 0)
-            note_map_size(kv);
+            note_map(kv);
     }
     rwlock_unlock(&kv->map_lock);
     return rc == 0 ? 0 : mdb_err(err, rc, "grow map");
@@ -388,12 +522,12 @@ static int grow_map(struct kv *kv, uint64_t seen_bytes, struct err *err)
 static int write_once(struct kv *kv, kv_write_fn *fn, void *ctx, bool *ret_full,
                       uint64_t *ret_bytes, struct err *err)
 {
-    struct kv_txn t = {.kv = kv};
+    struct kv_txn t = {.kv = kv, .writes = true};
     *ret_full = false;
     int r = begin(kv, 0, &t.txn, err);
     if (r < 0)
         return r;
-    *ret_bytes = kv->map_bytes;
+    *ret_bytes = t.end_bytes = kv->map_bytes;
     r = fn(ctx, &t, err);
     if (r < 0) {
         mdb_txn_abort(t.txn);
@@ -409,6 +543,10 @@ static int write_once(struct kv *kv, kv_write_fn *fn, void *ctx, bool *ret_full,
 
 int kv_write(struct kv *kv, kv_write_fn *fn, void *ctx, struct err *err)
 {
+    MUTEX_GUARD(&kv->write_mu);
+    int broken = break_seal(kv, err);
+    if (broken < 0)
+        return broken;
     for (;;) {
         uint64_t seen_bytes = 0;
         bool full;
@@ -421,6 +559,17 @@ int kv_write(struct kv *kv, kv_write_fn *fn, void *ctx, struct err *err)
     }
 }
 
+/* Pages say how long their keys and values are.  What a writer changed lies outside of the map. */
+static int check_in_map(const struct kv_txn *t, MDB_val v, struct err *err)
+{
+    uintptr_t map = (uintptr_t)t->kv->map, at = (uintptr_t)v.mv_data;
+    bool inside = at >= map && at - map < t->kv->map_bytes;
+    if (!map ||
+        (inside ? at - map <= t->end_bytes && v.mv_size <= t->end_bytes - (at - map) : t->writes))
+        return 0;
+    return err_set(err, ERR_CORRUPT, "lmdb: %zu bytes reach out of the file", v.mv_size);
+}
+
 int kv_get(struct kv_txn *t, unsigned db, struct str_view key, struct str_view *ret,
            struct err *err)
 {
@@ -430,8 +579,9 @@ int kv_get(struct kv_txn *t, unsigned db, struct str_view key, struct str_view *
         return KV_NONE;
     if (rc != 0)
         return mdb_err(err, rc, "get");
+    int r = check_in_map(t, v, err);
     *ret = view_of(v);
-    return KV_OK;
+    return r;
 }
 
 static int write_result(struct kv_txn *t, int rc, const char *what, struct err *err)
@@ -467,7 +617,7 @@ int kv_del(struct kv_txn *t, unsigned db, struct str_view key, struct err *err)
 
 int kv_cursor_open(struct kv_txn *t, unsigned db, struct kv_cursor *ret, struct err *err)
 {
-    *ret = (struct kv_cursor){0};
+    *ret = (struct kv_cursor){.t = t};
     int rc = mdb_cursor_open(t->txn, t->kv->dbis[db], &ret->c);
     return rc == 0 ? 0 : mdb_err(err, rc, "cursor");
 }
@@ -487,7 +637,8 @@ static int cursor_result(struct kv_cursor *c, int rc, MDB_val k, MDB_val v, stru
         return mdb_err(err, rc, "cursor");
     c->key = view_of(k);
     c->value = view_of(v);
-    return KV_OK;
+    int r = check_in_map(c->t, k, err);
+    return r < 0 ? r : check_in_map(c->t, v, err);
 }
 
 int kv_seek(struct kv_cursor *c, struct str_view key, struct err *err)

@@ -7,8 +7,13 @@
 #include "base/crc32c.h"
 #include "chunk/segment.h"
 
-enum { RECORD_VERSION = 1, MAX_RECORD_BYTES = 64 << 20, MAX_KEY_BYTES = 1022 };
+enum { RECORD_VERSION = 2, OLD_VERSION = 1, MAX_RECORD_BYTES = 64 << 20, MAX_KEY_BYTES = 1022 };
 enum { PERIOD_BYTES = 16, COVERAGE_BYTES = 32, CRC_BYTES = 4 };
+
+static uint32_t checksum(struct uuid uuid, struct str_view body)
+{
+    return crc32c_extend(crc32c(sv((const char *)uuid.b, UUID_BYTES)), body);
+}
 
 void segment_info_encode(struct buf *out, const struct segment_info *info)
 {
@@ -37,7 +42,7 @@ void segment_info_encode(struct buf *out, const struct segment_info *info)
         buf_put_le64(out, info->coverage[i].first);
         buf_put_le64(out, info->coverage[i].last);
     }
-    buf_put_le32(out, crc32c(sv(out->p + start, out->len - start)));
+    buf_put_le32(out, checksum(info->uuid, sv(out->p + start, out->len - start)));
 }
 
 static struct uuid rd_uuid(struct reader *in)
@@ -84,19 +89,33 @@ static void rd_coverage(struct reader *in, struct arena *arena, struct segment_i
     info->coverage = v;
 }
 
-int segment_info_decode(struct arena *arena, struct str_view record, struct segment_info *ret,
+/* Version 1 had a checksum over the record alone. */
+static int check_record(struct uuid uuid, struct str_view record, struct str_view *ret_body,
                         struct err *err)
 {
-    if (record.len < CRC_BYTES || record.len > MAX_RECORD_BYTES)
+    if (record.len <= CRC_BYTES || record.len > MAX_RECORD_BYTES)
         return err_set(err, ERR_CORRUPT, "catalog record of %zu bytes", record.len);
     struct str_view body = sv_sub(record, 0, record.len - CRC_BYTES);
-    if (ld_le32(record.p + body.len) != crc32c(body))
+    uint8_t version = (uint8_t)body.p[0];
+    uint32_t crc = version == OLD_VERSION ? crc32c(body) : checksum(uuid, body);
+    if (ld_le32(record.p + body.len) != crc)
         return err_set(err, ERR_CORRUPT, "catalog record with a wrong checksum");
-    struct reader in = reader_of(body);
-    uint8_t version = rd_u8(&in);
-    if (!in.bad && version != RECORD_VERSION)
+    if (version != RECORD_VERSION && version != OLD_VERSION)
         return err_set(err, ERR_UNSUPPORTED, "catalog record of version %u", version);
-    struct segment_info info = {.place = rd_u8(&in), .level = rd_u8(&in)};
+    *ret_body = body;
+    return 0;
+}
+
+int segment_info_decode(struct arena *arena, struct uuid uuid, struct str_view record,
+                        struct segment_info *ret, struct err *err)
+{
+    struct str_view body = SV_EMPTY;
+    int r = check_record(uuid, record, &body, err);
+    if (r < 0)
+        return r;
+    struct reader in = reader_of(body);
+    rd_u8(&in);
+    struct segment_info info = {.uuid = uuid, .place = rd_u8(&in), .level = rd_u8(&in)};
     rd_u8(&in);
     info.n_parts = rd_le32(&in);
     info.bytes = rd_le64(&in);

@@ -53,7 +53,8 @@ struct str_view segment_key(struct arena *arena, struct uuid uuid, int64_t min_t
 /* Deep copy. */
 void segment_info_copy(struct arena *arena, struct segment_info *to,
                        const struct segment_info *from);
-/* The record of docs/formats.md, without its key (the uuid). */
+/* The record of docs/formats.md, without its key (the uuid), which its checksum covers. */
 void segment_info_encode(struct buf *out, const struct segment_info *info);
-int segment_info_decode(struct arena *arena, struct str_view record, struct segment_info *ret,
-                        struct err *err);
+/* As it stands under the key `uuid`. */
+int segment_info_decode(struct arena *arena, struct uuid uuid, struct str_view record,
+                        struct segment_info *ret, struct err *err);

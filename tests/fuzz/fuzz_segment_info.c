@@ -6,6 +6,8 @@
 #include "base/crc32c.h"
 #include "store/segment_info.h"
 
+static const struct uuid key = {{1, 2, 3}};
+
 static bool same_info(const struct segment_info *a, const struct segment_info *b)
 {
     if (a->place != b->place || a->level != b->level || !sv_eq(a->key, b->key) ||
@@ -32,7 +34,7 @@ static void check(struct str_view record)
     CLEANUP(buf_deinit) struct buf again = BUF_INIT;
     struct segment_info info, copy, back;
     struct err err = ERR_INIT;
-    if (segment_info_decode(&arena, record, &info, &err) < 0) {
+    if (segment_info_decode(&arena, key, record, &info, &err) < 0) {
         assert(err.code < 0 && err.text[0]);
         return;
     }
@@ -41,7 +43,7 @@ static void check(struct str_view record)
         assert(info.coverage[i].first <= info.coverage[i].last);
     segment_info_copy(&arena, &copy, &info);
     segment_info_encode(&again, &copy);
-    assert(segment_info_decode(&arena, buf_view(&again), &back, NULL) == 0);
+    assert(segment_info_decode(&arena, key, buf_view(&again), &back, NULL) == 0);
     assert(same_info(&info, &back));
     assert(again.len <= record.len); /* ours is the shortest form */
 }
@@ -53,7 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     check(input);
     CLEANUP(buf_deinit) struct buf b = BUF_INIT;
     buf_put(&b, input);
-    buf_put_le32(&b, crc32c(input));
+    buf_put_le32(&b, crc32c(input)); /* of version 1 */
+    check(buf_view(&b));
+    uint32_t key_crc = crc32c(sv((const char *)key.b, UUID_BYTES));
+    st_le32(b.p + len, crc32c_extend(key_crc, input));
     check(buf_view(&b));
     return 0;
 }

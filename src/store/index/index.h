@@ -23,16 +23,74 @@ struct view;
 struct live_segment;
 struct index;
 
+/* Is the table in this folder sound?  0; ERR_CORRUPT or ERR_UNSUPPORTED: no; else it could not
+ * look, and the index verifies the table itself (table_verify.h). */
+typedef int index_check_fn(void *ctx, const char *folder, struct err *err);
+
 struct index_conf {
-    uint64_t map_bytes; /* first map of a table; 0: 1 GiB.  It grows by itself */
-    unsigned max_open;  /* tables open at once; 0: 32 */
+    uint64_t map_bytes;    /* first map of a table; 0: 1 GiB.  It grows by itself */
+    unsigned max_open;     /* tables open at once; 0: 32 */
+    int64_t seal_after_ns; /* a table that nobody wrote to for so long is sealed; 0: 5 minutes */
+    index_check_fn *check; /* of tables that are not sealed, before they are opened; NULL: none. Any
+                            * thread, several at once */
+    void *check_ctx;
 };
 /* folder holds a folder per table, "<start ns>-<length ns>". */
 int index_open(struct index **ret, const char *folder, const struct index_conf *conf,
                struct err *err);
+/* Seals what is not, so that the next opener need not verify it. */
 void index_close(struct index *ix);
-/* A segment in the catalog whose table is not here would silently not be read. */
+
+/* --- health ------------------------------------------------------------------------------
+ * Tables are a cache over segments.  One is believed when it is sealed and its checksum is right,
+ * or when it passes a check (kv.h), and when it lists every segment that the first view that asks
+ * for it names; a value that does not check when it is read ends that.  From then on it is bad:
+ * queries over its period fail with ERR_UNAVAILABLE and a text for the client, writers write to a
+ * fresh table beside it, everything else goes on.  index_rebuild_period() makes the fresh one
+ * whole. */
+
+/* These periods have parts of segments: one without a table is bad from now on.  At the start, for
+ * all segments of the catalog. */
+void index_expect(struct index *ix, const struct period *periods, size_t n);
 bool index_has_table(struct index *ix, struct period p);
+/* Looks at one table that nobody asked for since the start, as its first query would; KV_NONE (1)
+ * when there is none left.  For who has time: reads all of the table's file. */
+int index_check_next(struct index *ix, const struct view *view, struct err *err);
+
+struct index_bad {
+    struct period period;
+    bool rebuilding;
+    char why[256];
+};
+/* The bad table behind ret->period in order of time ({INT64_MIN, 0} for the first); false when
+ * there is none. */
+bool index_next_bad(struct index *ix, struct index_bad *ret);
+
+/* A segment with parts in the period.  NULL: `uuid` cannot be read, and queries are told. */
+struct index_source_segment {
+    struct uuid uuid;
+    const struct segment *segment; /* until the next call */
+};
+/* 0, KV_NONE (1) behind the last, or < 0, which ends the rebuild. */
+typedef int index_source_fn(void *ctx, struct index_source_segment *ret, struct err *err);
+struct index_source {
+    index_source_fn *next;
+    void *ctx;
+    size_t n_segments; /* for the text */
+};
+/* Makes the table of a period again from the segments of the source: all of a view that is pinned
+ * before the call and until it returns.  Segments that are added meanwhile need not be among them.
+ * Parts that do not decode are left out, and queries are told.  After a failure the table is bad as
+ * before, and another call goes on.  ERR_CANCELLED: the period was dropped, or somebody is at it.
+ */
+int index_rebuild_period(struct index *ix, struct period p, const struct index_source *source,
+                         struct err *err);
+
+/* Seals the table that nobody wrote to for longest, if that is seal_after_ns ago.  Adding segments
+ * does it, too: this is for times when none come. */
+void index_seal_idle(struct index *ix);
+/* All of them, whenever they were written to. */
+void index_seal_all(struct index *ix);
 
 /* ---- writing ---- */
 
@@ -52,10 +110,12 @@ struct index_part {
     size_t n_series;
 };
 /* Adds all parts of a segment: one transaction per period, durable when it returns.  Adding the
- * same segment again changes nothing.  Parts must come grouped by period. */
+ * same segment again changes nothing.  Parts must come grouped by period.  ERR_INVALID: the parts
+ * cannot be; never ERR_CORRUPT, which a table's damage is the index's own business for. */
 int index_add_segment(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n_parts, struct err *err);
-/* The same, with what the segment says of itself: every part's directory is read and checked. */
+/* The same, with what the segment says of itself: every part's directory is read and checked.
+ * ERR_CORRUPT, ERR_UNSUPPORTED: the segment is damaged. */
 int index_add_segment_file(struct index *ix, const struct segment *segment, struct err *err);
 /* Forgets the rows of these segments.  For segments that no view holds.  `periods` are all that the
  * segments have parts in, in any order, repeats allowed: other tables are not looked at.  NULL:
@@ -71,6 +131,8 @@ int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *re
 
 /* ---- reading ---- */
 
+typedef void index_unread_fn(void *ctx, struct live_segment *segment);
+
 /* Times min..max, both included.  n_matchers may be 0 (all series). */
 struct index_query {
     const struct view *view;
@@ -79,6 +141,10 @@ struct index_query {
     size_t n_matchers;
     int64_t min_ts_ns, max_ts_ns;
     struct regex_scratch *scratch; /* of the calling thread; NULL: one is made when needed */
+    /* Called for a segment of the time asked for with parts that nobody could read when the table
+     * was rebuilt: the answer lacks them.  NULL: such an answer is ERR_CORRUPT. */
+    index_unread_fn *unread;
+    void *unread_ctx;
     uint64_t max_bytes; /* an answer that would take more of the arena is ERR_OVER_BUDGET; 0: any */
 };
 

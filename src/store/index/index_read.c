@@ -27,31 +27,31 @@ static void asking_deinit(struct asking *a)
     regex_scratch_free(a->own);
 }
 
-/* ---- one set of series ---- */
+/* --- one set of series ------------------------------------------------------------------ */
 
 /* Where a table's series stands in the joint list. */
-struct numbered_series {
+struct tagged_series {
     struct index_series series;
     uint32_t *to; /* gets its joint number; may be NULL */
 };
 
-static int cmp_numbered(const void *x, const void *y)
+static int cmp_tagged(const void *x, const void *y)
 {
-    const struct index_series *a = &((const struct numbered_series *)x)->series;
-    const struct index_series *b = &((const struct numbered_series *)y)->series;
+    const struct index_series *a = &((const struct tagged_series *)x)->series;
+    const struct index_series *b = &((const struct tagged_series *)y)->series;
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
     return sv_cmp(a->labels, b->labels);
 }
 
 /* Numbers equal series alike; returns how many there are, listed in `out` (room for n). */
-static size_t join_series(struct numbered_series *v, size_t n, struct index_series *out)
+static size_t join_series(struct tagged_series *v, size_t n, struct index_series *out)
 {
     size_t n_out = 0;
     if (n > 1)
-        qsort(v, n, sizeof *v, cmp_numbered);
+        qsort(v, n, sizeof *v, cmp_tagged);
     for (size_t i = 0; i < n; i++) {
-        if (i == 0 || cmp_numbered(&v[i - 1], &v[i]) != 0)
+        if (i == 0 || cmp_tagged(&v[i - 1], &v[i]) != 0)
             out[n_out++] = v[i].series;
         if (v[i].to)
             *v[i].to = (uint32_t)(n_out - 1);
@@ -59,7 +59,7 @@ static size_t join_series(struct numbered_series *v, size_t n, struct index_seri
     return n_out;
 }
 
-/* ---- select ---- */
+/* --- select ----------------------------------------------------------------------------- */
 
 struct selections {
     struct asking a;
@@ -110,14 +110,14 @@ static void join_selections(struct selections *s, struct index_selection *ret)
         n_series += s->v[i].n_series;
         n_parts += s->v[i].n_parts;
     }
-    struct numbered_series *numbered = mem_alloc(n_series * sizeof *numbered);
+    struct tagged_series *tagged = mem_alloc(n_series * sizeof *tagged);
     uint32_t *joint = mem_alloc(n_series * sizeof *joint);
     ret->series = ARENA_ARRAY(s->a.arena, struct index_series, n_series);
     ret->parts = ARENA_ARRAY(s->a.arena, struct index_selected_part, n_parts);
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->v[i].n_series; k++, at++)
-            numbered[at] = (struct numbered_series){s->v[i].series[k], &joint[at]};
-    ret->n_series = join_series(numbered, n_series, ret->series);
+            tagged[at] = (struct tagged_series){s->v[i].series[k], &joint[at]};
+    ret->n_series = join_series(tagged, n_series, ret->series);
     at = 0;
     for (size_t i = 0; i < s->n; i++) {
         renumber(&s->v[i], joint + at);
@@ -128,7 +128,7 @@ static void join_selections(struct selections *s, struct index_selection *ret)
     ret->n_parts = n_parts;
     if (n_parts > 1)
         qsort(ret->parts, n_parts, sizeof *ret->parts, cmp_selected_part);
-    free(numbered);
+    free(tagged);
     free(joint);
 }
 
@@ -137,7 +137,7 @@ int index_select(struct index *ix, const struct index_query *q, struct arena *ar
 {
     struct selections s = {.a = asking_of(q, arena), .arena_before = arena->used_bytes};
     *ret = (struct index_selection){0};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, select_table, &s, err);
+    int r = index_each_table(ix, q, select_table, &s, err);
     if (r == 0 && s.n == 1)
         *ret = s.v[0];
     else if (r == 0 && s.n > 1)
@@ -148,11 +148,11 @@ int index_select(struct index *ix, const struct index_query *q, struct arena *ar
     return r;
 }
 
-/* ---- series ---- */
+/* --- series ----------------------------------------------------------------------------- */
 
 struct listings {
     struct asking a;
-    struct numbered_series *v;
+    struct tagged_series *v;
     size_t n, cap;
 };
 
@@ -166,7 +166,7 @@ static int list_table(void *ctx, struct table *t, struct err *err)
         return r;
     l->v = mem_grow(l->v, &l->cap, l->n + n, sizeof *l->v);
     for (size_t i = 0; i < n; i++)
-        l->v[l->n++] = (struct numbered_series){found[i], NULL};
+        l->v[l->n++] = (struct tagged_series){found[i], NULL};
     return 0;
 }
 
@@ -174,7 +174,7 @@ int index_series(struct index *ix, const struct index_query *q, struct arena *ar
                  struct index_series **ret, size_t *ret_n, struct err *err)
 {
     struct listings l = {.a = asking_of(q, arena)};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, list_table, &l, err);
+    int r = index_each_table(ix, q, list_table, &l, err);
     if (r == 0) {
         *ret = ARENA_ARRAY(arena, struct index_series, l.n);
         *ret_n = join_series(l.v, l.n, *ret);
@@ -184,7 +184,7 @@ int index_series(struct index *ix, const struct index_query *q, struct arena *ar
     return r;
 }
 
-/* ---- names and values ---- */
+/* --- names and values ------------------------------------------------------------------- */
 
 struct texts {
     struct asking a;
@@ -233,7 +233,7 @@ static int list_texts(struct index *ix, const struct index_query *q, const struc
                       struct arena *arena, struct index_names *ret, struct err *err)
 {
     struct texts ts = {.a = asking_of(q, arena), .arena_before = arena->used_bytes, .name = name};
-    int r = index_each_table(ix, q->min_ts_ns, q->max_ts_ns, texts_of_table, &ts, err);
+    int r = index_each_table(ix, q, texts_of_table, &ts, err);
     if (r == 0) {
         if (!is_sorted(ts.v, ts.n)) /* one table yields them nearly so */
             qsort(ts.v, ts.n, sizeof *ts.v, cmp_text);
@@ -260,7 +260,7 @@ int index_label_values(struct index *ix, const struct index_query *q, struct str
     return list_texts(ix, q, &name, arena, ret, err);
 }
 
-/* ---- stats ---- */
+/* --- stats ------------------------------------------------------------------------------ */
 
 int index_stats(struct index *ix, const struct index_query *q, struct index_stats *ret,
                 struct err *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Row:  0 u8 version 1;  1 u8 0;  2 u16 0;  4 u32 series;  8 i64 min_ts;  16 i64 max_ts;
- *       24 u32 CRC-32C of bytes 0..24 and of the table;  28 u32 0;
+ *       24 u32 CRC-32C of the key, bytes 0..24 and the table;  28 u32 0;
  *       32 table: per group of 64 series (the last may be smaller)
  *            u32 first sid;  u32 start of the group, counted from the end of the table;
  *            u32 CRC-32C of the group
@@ -41,7 +41,12 @@ static void put_group(struct buf *out, int64_t min_ts_ns, const struct part_row_
     }
 }
 
-void part_row_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
+static uint32_t checksum(uint32_t key_crc, const char *header, struct str_view table)
+{
+    return crc32c_extend(crc32c_extend(key_crc, sv(header, CRC_AT)), table);
+}
+
+void part_row_encode(struct buf *out, uint32_t key_crc, int64_t min_ts_ns, int64_t max_ts_ns,
                      const struct part_row_series *v, size_t n)
 {
     assert(n <= UINT32_MAX);
@@ -64,8 +69,8 @@ void part_row_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
     st_le32(header + 4, (uint32_t)n);
     st_le64(header + 8, (uint64_t)min_ts_ns);
     st_le64(header + 16, (uint64_t)max_ts_ns);
-    uint32_t crc = crc32c(sv(header, CRC_AT));
-    st_le32(header + CRC_AT, crc32c_extend(crc, sv(out->p + table_at, groups_at - table_at)));
+    st_le32(header + CRC_AT,
+            checksum(key_crc, header, sv(out->p + table_at, groups_at - table_at)));
 }
 
 static uint32_t group_sid(const struct part_row *d, uint32_t g)
@@ -78,7 +83,7 @@ static uint32_t group_start(const struct part_row *d, uint32_t g)
     return ld_le32(d->table.p + (size_t)g * ENTRY_BYTES + 4);
 }
 
-int part_row_open(struct part_row *ret, struct str_view row, struct err *err)
+int part_row_open(struct part_row *ret, uint32_t key_crc, struct str_view row, struct err *err)
 {
     if (row.len < HEADER_BYTES)
         return err_set(err, ERR_CORRUPT, "index row of %zu bytes", row.len);
@@ -92,7 +97,7 @@ int part_row_open(struct part_row *ret, struct str_view row, struct err *err)
         return err_set(err, ERR_CORRUPT, "index row that is cut off");
     d.table = sv_sub(row, HEADER_BYTES, (size_t)d.n_groups * ENTRY_BYTES);
     d.groups = sv_from(row, HEADER_BYTES + d.table.len);
-    if (ld_le32(row.p + CRC_AT) != crc32c_extend(crc32c(sv_sub(row, 0, CRC_AT)), d.table))
+    if (ld_le32(row.p + CRC_AT) != checksum(key_crc, row.p, d.table))
         return err_set(err, ERR_CORRUPT, "index row with a wrong checksum");
     *ret = d;
     return 0;
@@ -266,4 +271,38 @@ int part_row_meet(const struct part_row *d, const uint32_t *wanted, size_t n_wan
 {
     struct run_picker p = {.d = d, .wanted = wanted, .n_wanted = n_wanted, .meet = fn, .ctx = ctx};
     return pick(&p, err);
+}
+
+/* --- check ------------------------------------------------------------------------------ */
+
+static bool group_is_good(const struct part_row *d, uint32_t g, struct str_view bytes,
+                          uint32_t n_sids)
+{
+    struct reader in = reader_of(bytes);
+    uint32_t sids[GROUP_SERIES], chunk = 0, n = group_n_series(d, g);
+    if (!rd_sids(&in, d, g, n, sids) || sids[n - 1] >= n_sids)
+        return false;
+    for (uint32_t i = 0; i < n && !in.bad; i++) {
+        uint64_t n_runs = rd_varint(&in);
+        if (n_runs == 0)
+            return false;
+        for (uint64_t k = 0; k < n_runs && !in.bad; k++) {
+            struct segment_run run;
+            rd_run(&in, d, &chunk, &run);
+        }
+    }
+    return !in.bad && in.at == in.len;
+}
+
+int part_row_check(const struct part_row *d, uint32_t n_sids, struct err *err)
+{
+    for (uint32_t g = 0; g < d->n_groups; g++) {
+        struct str_view bytes;
+        int r = group_bytes(d, g, &bytes, err);
+        if (r < 0)
+            return r;
+        if (!group_is_good(d, g, bytes, n_sids))
+            return err_set(err, ERR_CORRUPT, "index row group that does not decode");
+    }
+    return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* part_row.h - one index row: which rows of a segment part belong to which series.
  * Packed in groups of 64 series in number order, with a table of groups in front, so that a query
- * for a few series decodes a few groups.  Every group has its own checksum.
- * Threads: pure. */
+ * for a few series decodes a few groups.  Every group has its own checksum; that of the rest goes
+ * on from `key_crc`, the CRC-32C of the key that the row stands under. Threads: pure. */
 #pragma once
 #include <stdint.h>
 
@@ -16,7 +16,7 @@ struct part_row_series {
     size_t n_runs; /* at least 1 */
 };
 /* v ascending by sid, each once; run times lie within min..max. */
-void part_row_encode(struct buf *out, int64_t min_ts_ns, int64_t max_ts_ns,
+void part_row_encode(struct buf *out, uint32_t key_crc, int64_t min_ts_ns, int64_t max_ts_ns,
                      const struct part_row_series *v, size_t n);
 
 /* An opened row; borrows it. */
@@ -26,7 +26,9 @@ struct part_row {
     struct str_view table, groups;
 };
 /* Checks the header and the table of groups. */
-int part_row_open(struct part_row *ret, struct str_view row, struct err *err);
+int part_row_open(struct part_row *ret, uint32_t key_crc, struct str_view row, struct err *err);
+/* Reads all of it: every number is below n_sids, every series has a run. */
+int part_row_check(const struct part_row *d, uint32_t n_sids, struct err *err);
 /* A run of series wanted[at]. */
 typedef void part_row_run_fn(void *ctx, size_t at, const struct segment_run *run);
 /* All runs of the wanted series (ascending numbers), by series. */

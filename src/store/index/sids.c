@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Posting:  0 u8 kind;  1 u8 0, u16 0;  4 u32 CRC-32C of the rest;  8 payload:
+/* Posting:  0 u8 kind;  1 u8 0, u16 0;  4 u32 CRC-32C of the key, bytes 0 to 3 and the payload;
+ *           8 payload:
  *   1 list    u16 each, ascending
  *   2 bitmap  8192 bytes, bit i of byte b is number 8 b + i
  *   3 runs    u16 first, u16 last, both included; ascending, not touching */
@@ -10,7 +11,7 @@
 #include "base/crc32c.h"
 
 enum posting_kind { KIND_LIST = 1, KIND_BITMAP = 2, KIND_RUNS = 3 };
-enum { HEADER_BYTES = 8, BITMAP_BYTES = POSTING_MAX / 8, RUN_BYTES = 4 };
+enum { HEADER_BYTES = 8, CRC_AT = 4, BITMAP_BYTES = POSTING_MAX / 8, RUN_BYTES = 4 };
 
 static size_t n_words(uint32_t n_sids)
 {
@@ -90,7 +91,12 @@ static void put_runs(struct buf *out, const uint16_t *v, uint32_t n)
     }
 }
 
-void posting_encode(struct buf *out, const uint16_t *v, uint32_t n)
+static uint32_t checksum(uint32_t key_crc, const char *header, struct str_view payload)
+{
+    return crc32c_extend(crc32c_extend(key_crc, sv(header, CRC_AT)), payload);
+}
+
+void posting_encode(struct buf *out, uint32_t key_crc, const uint16_t *v, uint32_t n)
 {
     assert(n >= 1 && n <= POSTING_MAX);
     size_t start = out->len;
@@ -110,7 +116,8 @@ void posting_encode(struct buf *out, const uint16_t *v, uint32_t n)
     }
     char *header = out->p + start;
     header[0] = (char)kind;
-    st_le32(header + 4, crc32c(sv(header + HEADER_BYTES, out->len - start - HEADER_BYTES)));
+    st_le32(header + CRC_AT,
+            checksum(key_crc, header, sv_from(buf_view(out), start + HEADER_BYTES)));
 }
 
 /* Each returns how many numbers it found, 0 for bytes that are no such payload. */
@@ -151,13 +158,13 @@ static uint32_t get_runs(struct str_view p, uint16_t *v)
 }
 
 /* Checks what holds for every kind. */
-static int open_posting(struct str_view record, enum posting_kind *ret_kind,
+static int open_posting(struct str_view record, uint32_t key_crc, enum posting_kind *ret_kind,
                         struct str_view *ret_payload, struct err *err)
 {
     if (record.len <= HEADER_BYTES)
         return err_set(err, ERR_CORRUPT, "posting of %zu bytes", record.len);
     *ret_payload = sv_from(record, HEADER_BYTES);
-    if (ld_le32(record.p + 4) != crc32c(*ret_payload))
+    if (ld_le32(record.p + CRC_AT) != checksum(key_crc, record.p, *ret_payload))
         return err_set(err, ERR_CORRUPT, "posting with a wrong checksum");
     *ret_kind = (uint8_t)record.p[0];
     if (*ret_kind < KIND_LIST || *ret_kind > KIND_RUNS)
@@ -173,11 +180,12 @@ static int bad_posting(struct err *err)
     return err_set(err, ERR_CORRUPT, "posting that does not decode");
 }
 
-int posting_decode(struct str_view record, uint16_t *v, uint32_t *ret_n, struct err *err)
+int posting_decode(struct str_view record, uint32_t key_crc, uint16_t *v, uint32_t *ret_n,
+                   struct err *err)
 {
     enum posting_kind kind;
     struct str_view payload;
-    int r = open_posting(record, &kind, &payload, err);
+    int r = open_posting(record, key_crc, &kind, &payload, err);
     if (r < 0)
         return r;
     uint32_t n = kind == KIND_LIST     ? get_list(payload, v)
@@ -241,11 +249,12 @@ static bool add_runs(struct str_view p, uint32_t base, struct sid_set *to)
     return true;
 }
 
-int posting_add_to(struct str_view record, uint32_t high, struct sid_set *to, struct err *err)
+int posting_add_to(struct str_view record, uint32_t key_crc, uint32_t high, struct sid_set *to,
+                   struct err *err)
 {
     enum posting_kind kind;
     struct str_view payload;
-    int r = open_posting(record, &kind, &payload, err);
+    int r = open_posting(record, key_crc, &kind, &payload, err);
     if (r < 0)
         return r;
     uint32_t base = high << 16;
@@ -283,11 +292,12 @@ static bool runs_meet(struct str_view p, uint32_t base, const struct sid_set *s)
     return false;
 }
 
-int posting_meets(struct str_view record, uint32_t high, const struct sid_set *s, struct err *err)
+int posting_meets(struct str_view record, uint32_t key_crc, uint32_t high, const struct sid_set *s,
+                  struct err *err)
 {
     enum posting_kind kind = KIND_LIST;
     struct str_view payload;
-    int r = open_posting(record, &kind, &payload, err);
+    int r = open_posting(record, key_crc, &kind, &payload, err);
     if (r < 0)
         return r;
     uint32_t base = high << 16;

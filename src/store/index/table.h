@@ -13,21 +13,33 @@
 #include "store/kv.h"
 
 enum table_db {
-    TABLE_META,     /* "format", "tenants" */
+    TABLE_META,     /* "format", "period", "tenants" */
     TABLE_TENANTS,  /* name -> struct table_tenant */
     TABLE_SERIES,   /* tenant, hash, n -> sid */
     TABLE_SIDS,     /* tenant, sid -> hash, labels */
     TABLE_NAMES,    /* tenant, label name -> name id */
     TABLE_POSTINGS, /* tenant, name id, kind, value, sid >> 16 -> posting */
     TABLE_PARTS,    /* tenant, max ts, segment, part -> part row */
-    TABLE_SEGMENTS, /* segment -> keys of its parts */
+    TABLE_SEGMENTS, /* segment -> how many of its parts are not here, keys of the others */
     TABLE_N_DBS,
 };
+enum { TABLE_FORMAT = 3 };
+extern const char *const table_db_names[TABLE_N_DBS];
 
 struct table {
     struct kv *kv;
 };
-int table_open(struct table *ret, const char *folder, uint64_t map_bytes, struct err *err);
+struct table_conf {
+    struct period period;
+    uint64_t map_bytes;         /* as in struct kv_conf, as all below */
+    bool must_exist;            /* -ENOENT */
+    const struct kv_seen *seen; /* may be NULL */
+    kv_check_fn *check;
+    void *check_ctx;
+};
+/* A table of another period or format is ERR_CORRUPT or ERR_UNSUPPORTED. */
+int table_open(struct table *ret, const char *folder, const struct table_conf *conf,
+               struct err *err);
 void table_close(struct table *t);
 
 struct table_tenant {
@@ -36,7 +48,7 @@ struct table_tenant {
 /* KV_NONE where the tenant has nothing here. */
 int table_tenant(struct kv_txn *t, struct str_view name, struct table_tenant *ret, struct err *err);
 
-/* ---- keys ---- */
+/* --- keys ------------------------------------------------------------------------------- */
 
 enum { TABLE_TEXT_KEY_BYTES = 401, TABLE_MAX_DISAMB = 255 };
 enum { POSTING_HAS_NAME = 0, POSTING_VALUE = 1 };
@@ -66,26 +78,56 @@ static inline uint64_t ts_to_key(int64_t ts_ns)
 }
 
 /* Finds key `prefix` + key_text(text) [+ u16 suffix] whose value begins with that text (a
- * varint-length string, empty for texts that are not cut).  KV_OK: *ret is the value behind the
- * text; KV_NONE: absent, and *ret_key is where to put it. */
+ * varint-length string, empty for texts that are not cut).  KV_NONE: absent, and *ret_key is where
+ * to put it. */
+struct table_text {
+    struct str_view value, text, rest; /* all of it; the text if it was cut; what follows that */
+};
 int table_find_text(struct kv_txn *t, unsigned db, const struct table_key *prefix,
                     struct str_view text, int suffix_or_minus, struct table_key *ret_key,
-                    struct str_view *ret, struct err *err);
+                    struct table_text *ret, struct err *err);
+/* False where the value does not begin with a text. */
+bool table_text_of(struct str_view value, struct table_text *ret);
+/* The id in a record of TABLE_NAMES. */
+int table_name_record(struct str_view key, struct str_view value, uint32_t *ret, struct err *err);
 /* KV_NONE when the tenant never had the name here. */
 int table_name_id(struct kv_txn *t, uint32_t tid, struct str_view name, uint32_t *ret,
                   struct err *err);
 
-/* ---- write: table_write.c ---- */
+/* Small records end with a checksum of key and value. */
+void record_end(struct buf *value, struct str_view key);
+/* What stands before it. */
+int record_open(struct str_view key, struct str_view value, struct str_view *ret, struct err *err);
+/* Where the checksum of a posting goes on from: its key, and its text if that was cut. */
+uint32_t posting_key_crc(struct str_view key, struct str_view cut_text);
 
-/* *ret_n_new: series that were not in the table before. */
-int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
-                    size_t n_parts, uint64_t *ret_n_new, struct err *err);
+/* A row of TABLE_SEGMENTS. */
+enum { TABLE_REF_BYTES = 16 }; /* u32 tenant, i64 max ts, u32 part */
+struct table_segment {
+    uint32_t n_unread;    /* parts that could not be read when the table was made again */
+    struct str_view refs; /* of the others */
+};
+int table_segment_of(struct str_view key, struct str_view value, struct table_segment *ret,
+                     struct err *err);
+
+/* --- write: table_write.c ----------------------------------------------------------------- */
+
+/* What is wrong with the parts themselves is ERR_INVALID; ERR_CORRUPT is the table's. */
+struct table_addition {
+    struct uuid segment;
+    const struct index_part *parts;
+    size_t n_parts;
+    uint32_t n_unread; /* further parts of this table, of which nothing is known */
+    uint64_t n_new;    /* out: series that were not in the table before */
+};
+int table_add_parts(struct table *t, struct table_addition *a, struct err *err);
 int table_remove_segments(struct table *t, const struct uuid *segments, size_t n, struct err *err);
 /* Appends the segments that have rows here and that `alive` does not name. */
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,
                         struct err *err);
 
-/* ---- read: table_match.c, table_select.c, table_labels.c ---- */
+/* --- read: table_match.c, table_select.c, table_labels.c
+ * ------------------------------------------------------ */
 
 /* Series of the tenant that match, all times.  Initialises *ret, also on failure. */
 int table_match(struct kv_txn *t, const struct table_tenant *tenant, const struct index_query *q,
@@ -117,7 +159,12 @@ int table_label_names(struct table *t, const struct index_query *q, table_text_f
 int table_label_values(struct table *t, const struct index_query *q, struct str_view name,
                        table_text_fn *fn, void *ctx, struct err *err);
 
-/* index.c for index_read.c: fn on each table that overlaps min..max, in order of time. */
+/* Does it list every part that the view's segments have in its period?  ERR_CORRUPT: it does not.
+ * *ret_unread: segments with parts that could not be read; the caller's, also NULL. */
+int table_meet_view(struct table *t, const struct view *view, const struct period *period,
+                    struct uuid **ret_unread, size_t *ret_n, struct err *err);
+
+/* index.c for index_read.c: fn on each table that overlaps the query's time, in order of time. */
 typedef int index_table_fn(void *ctx, struct table *t, struct err *err);
-int index_each_table(struct index *ix, int64_t min_ns, int64_t max_ns, index_table_fn *fn,
-                     void *ctx, struct err *err);
+int index_each_table(struct index *ix, const struct index_query *q, index_table_fn *fn, void *ctx,
+                     struct err *err);

@@ -137,19 +137,23 @@ static int list_postings(struct listing *l, struct kv_txn *t, const struct table
         return r;
     for (r = kv_seek(&cur, key_view(prefix), err);
          r == KV_OK && sv_starts_with(cur.key, key_view(prefix)); r = kv_next(&cur, err)) {
-        struct reader in = reader_of(cur.value);
-        struct str_view text = rd_str(&in, cur.value.len);
+        struct table_text v;
         struct str_view rest = sv_from(cur.key, prefix->len);
-        if (in.bad || rest.len < 2) {
+        if (!table_text_of(cur.value, &v) || rest.len < 2) {
             r = err_set(err, ERR_CORRUPT, "posting record that does not decode");
             break;
         }
-        r = posting_meets(sv_from(cur.value, in.at), ld_be16(rest.p + rest.len - 2), l->live, err);
+        r = posting_meets(v.rest, posting_key_crc(cur.key, v.text), ld_be16(rest.p + rest.len - 2),
+                          l->live, err);
         if (r < 0)
             break;
         if (r == 0)
             continue;
-        r = l->fn(l->ctx, shown ? *shown : text.len ? text : sv_sub(rest, 0, rest.len - 2), err);
+        r = l->fn(l->ctx,
+                  shown        ? *shown
+                  : v.text.len ? v.text
+                               : sv_sub(rest, 0, rest.len - 2),
+                  err);
         if (shown || r < 0)
             break;
     }
@@ -160,13 +164,13 @@ static int list_postings(struct listing *l, struct kv_txn *t, const struct table
 static int list_name(struct listing *l, struct kv_txn *t, uint32_t tid, const struct kv_cursor *at,
                      struct err *err)
 {
-    struct reader in = reader_of(at->value);
-    struct str_view text = rd_str(&in, at->value.len);
-    uint32_t name_id = rd_le32(&in);
-    if (in.bad)
-        return err_set(err, ERR_CORRUPT, "label name record that does not decode");
-    if (text.len == 0)
-        text = sv_from(at->key, 4);
+    struct table_text v = {0};
+    uint32_t name_id;
+    int r = table_name_record(at->key, at->value, &name_id, err);
+    if (r < 0)
+        return r;
+    table_text_of(at->value, &v);
+    struct str_view text = v.text.len ? v.text : sv_from(at->key, 4);
     struct table_key prefix = {.len = 0};
     key_be32(&prefix, tid);
     key_be32(&prefix, name_id);

@@ -38,10 +38,10 @@ static int add_value(struct matching *m, uint32_t name_id, uint8_t kind, struct 
     struct table_key prefix, key;
     posting_prefix(m, name_id, kind, &prefix);
     for (uint32_t high = 0; high << 16 < m->tenant->n_sids; high++) {
-        struct str_view v;
+        struct table_text v;
         int r = table_find_text(m->t, TABLE_POSTINGS, &prefix, value, (int)high, &key, &v, err);
         if (r == KV_OK)
-            r = posting_add_to(v, high, to, err);
+            r = posting_add_to(v.rest, posting_key_crc(key_view(&key), v.text), high, to, err);
         if (r < 0)
             return r;
         if (high == UINT16_MAX)
@@ -67,19 +67,17 @@ static int add_scanned(struct matching *m, uint32_t name_id, const struct matche
             kv_cursor_close(&cur);
             return TOO_MANY_VALUES;
         }
-        struct reader in = reader_of(cur.value);
-        struct str_view text = rd_str(&in, cur.value.len);
+        struct table_text v;
         struct str_view rest = sv_from(cur.key, prefix.len);
-        if (in.bad || rest.len < 2) {
+        if (!table_text_of(cur.value, &v) || rest.len < 2) {
             r = err_set(err, ERR_CORRUPT, "posting record that does not decode");
             break;
         }
-        if (text.len == 0)
-            text = sv_sub(rest, 0, rest.len - 2);
+        struct str_view text = v.text.len ? v.text : sv_sub(rest, 0, rest.len - 2);
         if (matcher_matches(cond, m->scratch, text) != verdict)
             continue;
         uint32_t high = ld_be16(rest.p + rest.len - 2);
-        r = posting_add_to(sv_from(cur.value, in.at), high, to, err);
+        r = posting_add_to(v.rest, posting_key_crc(cur.key, v.text), high, to, err);
         if (r < 0)
             break;
     }
@@ -258,6 +256,8 @@ static int decode_series(int found, struct str_view v, uint32_t sid, struct inde
     if (found == KV_NONE || v.len < 9)
         return err_set(err, ERR_CORRUPT, "the index has no labels of series %u", sid);
     *ret = (struct index_series){.hash = ld_le64(v.p), .labels = sv_from(v, 8)};
+    if (labels_hash_encoded(ret->labels) != ret->hash)
+        return err_set(err, ERR_CORRUPT, "the labels of series %u do not have their hash", sid);
     return 0;
 }
 

@@ -106,6 +106,9 @@ static int compare_labels(struct numbering *nb, struct kv_cursor *cur, struct er
             int r = table_series_at(cur, nb->tenant->tid, p->sid, &known, err);
             if (r < 0)
                 return r;
+            if (known.hash != p->hash)
+                return err_set(err, ERR_CORRUPT, "series %u stands under another one's hash",
+                               p->sid);
             if (!sv_eq(known.labels, nb->v[p->at].labels))
                 p->sid = SID_ASK;
         } else if (p->sid < SID_ASK) {

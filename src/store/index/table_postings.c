@@ -108,6 +108,7 @@ static int new_name(struct posting_batch *b, struct kv_txn *t, struct table_tena
     buf_clear(&b->value);
     buf_put_str(&b->value, key_text_is_cut(name) ? name : SV_EMPTY);
     buf_put_le32(&b->value, *ret);
+    record_end(&b->value, key_view(key));
     return kv_put(t, TABLE_NAMES, key_view(key), buf_view(&b->value), err);
 }
 
@@ -116,16 +117,11 @@ static int look_up_name(struct posting_batch *b, struct kv_txn *t, struct table_
 {
     struct table_key prefix = {.len = 0}, key;
     key_be32(&prefix, tenant->tid);
-    struct str_view v;
-    int r = table_find_text(t, TABLE_NAMES, &prefix, name, -1, &key, &v, err);
+    struct table_text found;
+    int r = table_find_text(t, TABLE_NAMES, &prefix, name, -1, &key, &found, err);
     if (r == KV_NONE)
         return new_name(b, t, tenant, &key, name, ret, err);
-    if (r < 0)
-        return r;
-    if (v.len != 4)
-        return err_set(err, ERR_CORRUPT, "label name record of %zu bytes", v.len);
-    *ret = ld_le32(v.p);
-    return 0;
+    return r < 0 ? r : table_name_record(key_view(&key), found.value, ret, err);
 }
 
 static int name_id_of(struct posting_batch *b, struct kv_txn *t, struct table_tenant *tenant,
@@ -147,6 +143,8 @@ int posting_batch_add(struct posting_batch *b, struct kv_txn *t, struct table_te
 {
     struct labels l;
     int r = labels_decode(&b->labels, encoded, &l, err);
+    if (r < 0)
+        return err_context(err, ERR_INVALID, "labels of a series");
     for (size_t i = 0; r >= 0 && i < l.n; i++) {
         uint32_t id = 0;
         r = name_id_of(b, t, tenant, l.v[i].name, &id, err);
@@ -192,16 +190,20 @@ static int write_pair(struct posting_batch *b, struct kv_txn *t, uint32_t tid,
     key_put(&prefix, sv((const char *)&p->kind, 1));
     for (uint32_t node = p->first; node != NO_NODE;) {
         uint32_t high = b->nodes[node].sid >> 16, n_old = 0;
-        struct str_view v;
+        struct table_text v;
+        struct str_view cut = key_text_is_cut(p->value) ? p->value : SV_EMPTY;
         int r = table_find_text(t, TABLE_POSTINGS, &prefix, p->value, (int)high, &key, &v, err);
+        uint32_t key_crc = posting_key_crc(key_view(&key), cut);
         if (r == KV_OK)
-            r = posting_decode(v, b->old_sids, &n_old, err);
+            r = posting_decode(v.rest, key_crc, b->old_sids, &n_old, err);
+        if (r >= 0 && n_old > 0 && b->old_sids[n_old - 1] >= (uint16_t)b->nodes[node].sid)
+            r = err_set(err, ERR_CORRUPT, "a posting has a series that there is not yet");
         if (r < 0)
             return r;
         uint32_t n = append_sids(b, n_old, &node, high);
         buf_clear(&b->value);
-        buf_put_str(&b->value, key_text_is_cut(p->value) ? p->value : SV_EMPTY);
-        posting_encode(&b->value, b->all_sids, n);
+        buf_put_str(&b->value, cut);
+        posting_encode(&b->value, key_crc, b->all_sids, n);
         r = kv_put(t, TABLE_POSTINGS, key_view(&key), buf_view(&b->value), err);
         if (r < 0)
             return r;

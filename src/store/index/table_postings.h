@@ -22,7 +22,8 @@ void posting_batch_init(struct posting_batch *b);
 void posting_batch_deinit(struct posting_batch *b);
 /* Empties it, for the next tenant. */
 void posting_batch_clear(struct posting_batch *b);
-/* sid: higher than all before; `encoded` must last until the next clear. */
+/* sid: higher than all before; `encoded` must last until the next clear, and is ERR_INVALID where
+ * it does not decode. */
 int posting_batch_add(struct posting_batch *b, struct kv_txn *t, struct table_tenant *tenant,
                       struct str_view encoded, uint32_t sid, struct err *err);
 int posting_batch_write(struct posting_batch *b, struct kv_txn *t, uint32_t tid, struct err *err);

@@ -2,6 +2,7 @@
 /* Series and time -> runs. */
 #include <stdlib.h>
 
+#include "base/crc32c.h"
 #include "base/keyed.h"
 #include "regex/regex.h"
 #include "store/index/table.h"
@@ -19,7 +20,7 @@ static int visit_part(const struct kv_cursor *cur, const struct index_query *q, 
     if (order == SIZE_MAX)
         return 0; /* not committed yet, or replaced */
     struct part_row d;
-    int r = part_row_open(&d, cur->value, err);
+    int r = part_row_open(&d, crc32c(cur->key), cur->value, err);
     if (r < 0)
         return r;
     if (d.min_ts_ns > q->max_ts_ns)

@@ -4,12 +4,12 @@
  * larger map. */
 #include <stdlib.h>
 
+#include "base/crc32c.h"
+#include "model/labels.h"
 #include "store/index/part_row.h"
 #include "store/index/table.h"
 #include "store/index/table_number.h"
 #include "store/index/table_postings.h"
-
-enum { PART_REF_BYTES = 16, TENANT_RECORD_BYTES = 12 };
 
 struct adding {
     struct kv_txn *t;
@@ -35,28 +35,32 @@ static void adding_deinit(struct adding *a)
 
 static int new_tenant(struct adding *a, struct err *err)
 {
-    struct str_view v;
+    struct str_view v, key = SV("tenants");
     uint32_t n = 0;
-    int r = kv_get(a->t, TABLE_META, SV("tenants"), &v, err);
+    int r = kv_get(a->t, TABLE_META, key, &v, err);
+    if (r == KV_OK)
+        r = record_open(key, v, &v, err);
     if (r < 0)
         return r;
     if (r == KV_OK && v.len == 4)
         n = ld_le32(v.p);
     a->tenant = (struct table_tenant){.tid = n};
-    char bytes[4];
-    st_le32(bytes, n + 1);
-    return kv_put(a->t, TABLE_META, SV("tenants"), sv(bytes, sizeof bytes), err);
+    buf_clear(&a->value);
+    buf_put_le32(&a->value, n + 1);
+    record_end(&a->value, key);
+    return kv_put(a->t, TABLE_META, key, buf_view(&a->value), err);
 }
 
 static int put_tenant(struct adding *a, struct str_view name, struct err *err)
 {
     struct table_key key = {.len = 0};
     key_text(&key, name, 0);
-    char bytes[TENANT_RECORD_BYTES];
-    st_le32(bytes, a->tenant.tid);
-    st_le32(bytes + 4, a->tenant.n_sids);
-    st_le32(bytes + 8, a->tenant.n_names);
-    return kv_put(a->t, TABLE_TENANTS, key_view(&key), sv(bytes, sizeof bytes), err);
+    buf_clear(&a->value);
+    buf_put_le32(&a->value, a->tenant.tid);
+    buf_put_le32(&a->value, a->tenant.n_sids);
+    buf_put_le32(&a->value, a->tenant.n_names);
+    record_end(&a->value, key_view(&key));
+    return kv_put(a->t, TABLE_TENANTS, key_view(&key), buf_view(&a->value), err);
 }
 
 static int cmp_dir_sid(const void *a, const void *b)
@@ -64,6 +68,16 @@ static int cmp_dir_sid(const void *a, const void *b)
     uint32_t x = ((const struct part_row_series *)a)->sid;
     uint32_t y = ((const struct part_row_series *)b)->sid;
     return (x > y) - (x < y);
+}
+
+static void part_key(uint32_t tid, int64_t max_ts_ns, const struct uuid *segment, uint32_t part_no,
+                     struct table_key *ret)
+{
+    ret->len = 0;
+    key_be32(ret, tid);
+    key_be64(ret, ts_to_key(max_ts_ns));
+    key_put(ret, sv((const char *)segment->b, UUID_BYTES));
+    key_be32(ret, part_no);
 }
 
 static int put_part_row(struct adding *a, const struct index_part *part, size_t n, struct err *err)
@@ -76,30 +90,37 @@ static int put_part_row(struct adding *a, const struct index_part *part, size_t 
     }
     for (size_t i = 1; i < n; i++)
         if (a->dir[i - 1].sid == a->dir[i].sid)
-            return err_set(err, ERR_CORRUPT, "part %u of the segment lists a series twice",
+            return err_set(err, ERR_INVALID, "part %u of the segment lists a series twice",
                            part->part_no);
-    struct table_key key = {.len = 0};
-    key_be32(&key, a->tenant.tid);
-    key_be64(&key, ts_to_key(part->max_ts_ns));
-    key_put(&key, sv((const char *)a->segment.b, UUID_BYTES));
-    key_be32(&key, part->part_no);
+    struct table_key key;
+    part_key(a->tenant.tid, part->max_ts_ns, &a->segment, part->part_no, &key);
     buf_clear(&a->value);
-    part_row_encode(&a->value, part->min_ts_ns, part->max_ts_ns, a->dir, n);
+    part_row_encode(&a->value, crc32c(key_view(&key)), part->min_ts_ns, part->max_ts_ns, a->dir, n);
     return kv_put(a->t, TABLE_PARTS, key_view(&key), buf_view(&a->value), err);
+}
+
+static bool runs_fit(const struct index_part *part)
+{
+    struct period p = {part->period_start_ns, part->period_length_ns};
+    int64_t last_ns = period_last_ns(p);
+    for (size_t i = 0; i < part->n_series; i++) {
+        const struct index_part_series *s = &part->series[i];
+        for (size_t k = 0; k < s->n_runs; k++)
+            if (s->runs[k].min_ts_ns < part->min_ts_ns || s->runs[k].max_ts_ns > part->max_ts_ns ||
+                s->runs[k].min_ts_ns > s->runs[k].max_ts_ns ||
+                part->min_ts_ns < part->period_start_ns || part->max_ts_ns > last_ns)
+                return false;
+    }
+    return true;
 }
 
 static int check_part(const struct index_part *part, struct err *err)
 {
     if (part->tenant.len == 0 || key_text_is_cut(part->tenant))
         return err_set(err, ERR_INVALID, "tenant name of %zu bytes", part->tenant.len);
-    for (size_t i = 0; i < part->n_series; i++) {
-        const struct index_part_series *s = &part->series[i];
-        for (size_t k = 0; k < s->n_runs; k++)
-            if (s->runs[k].min_ts_ns < part->min_ts_ns || s->runs[k].max_ts_ns > part->max_ts_ns ||
-                s->runs[k].min_ts_ns > s->runs[k].max_ts_ns)
-                return err_set(err, ERR_CORRUPT, "part %u of the segment has a run out of its time",
-                               part->part_no);
-    }
+    if (!runs_fit(part))
+        return err_set(err, ERR_INVALID, "part %u of the segment has a run out of its time",
+                       part->part_no);
     return 0;
 }
 
@@ -121,6 +142,9 @@ static int add_series(struct adding *a, const struct index_part *part, size_t *r
         if (a->sids[i] < next)
             continue; /* known, or listed before */
         next = a->sids[i] + 1;
+        if (labels_hash_encoded(s->labels) != s->hash)
+            return err_set(err, ERR_INVALID, "part %u of the segment has labels of another hash",
+                           part->part_no);
         r = posting_batch_add(&a->postings, a->t, &a->tenant, s->labels, a->sids[i], err);
     }
     return r < 0 ? r : posting_batch_write(&a->postings, a->t, a->tenant.tid, err);
@@ -142,35 +166,34 @@ static int add_part(struct adding *a, const struct index_part *part, struct err 
     return r < 0 ? r : put_tenant(a, part->tenant, err);
 }
 
-/* The reverse way, from a segment to its rows: u32 tenant, i64 max ts, u32 part, each. */
-static int put_segment_row(struct adding *a, const struct buf *refs, struct err *err)
+/* The reverse way, from a segment to its rows.  Those that are there already stay. */
+static int put_segment_row(struct adding *a, const struct buf *refs, uint32_t n_unread,
+                           struct err *err)
 {
-    struct str_view key = sv((const char *)a->segment.b, UUID_BYTES), old;
-    CLEANUP(buf_deinit) struct buf all = BUF_INIT;
-    buf_put(&all, buf_view(refs));
-    int r = kv_get(a->t, TABLE_SEGMENTS, key, &old, err);
-    if (r < 0 || (r == KV_OK && sv_eq(old, buf_view(refs))))
+    struct str_view key = sv((const char *)a->segment.b, UUID_BYTES), v;
+    struct table_segment old = {.refs = SV_EMPTY};
+    int r = kv_get(a->t, TABLE_SEGMENTS, key, &v, err);
+    if (r == KV_OK)
+        r = table_segment_of(key, v, &old, err);
+    if (r < 0 || (r == KV_OK && old.n_unread == n_unread && sv_eq(old.refs, buf_view(refs))))
         return r;
-    for (size_t at = 0; r == KV_OK && at + PART_REF_BYTES <= old.len; at += PART_REF_BYTES) {
+    CLEANUP(buf_deinit) struct buf all = BUF_INIT;
+    buf_put_le32(&all, n_unread);
+    buf_put(&all, buf_view(refs));
+    for (size_t at = 0; at < old.refs.len; at += TABLE_REF_BYTES) {
         bool known = false;
-        for (size_t i = 0; !known && i < refs->len; i += PART_REF_BYTES)
-            known = memcmp(refs->p + i, old.p + at, PART_REF_BYTES) == 0;
+        for (size_t i = 0; !known && i < refs->len; i += TABLE_REF_BYTES)
+            known = memcmp(refs->p + i, old.refs.p + at, TABLE_REF_BYTES) == 0;
         if (!known)
-            buf_put_bytes(&all, old.p + at, PART_REF_BYTES);
+            buf_put_bytes(&all, old.refs.p + at, TABLE_REF_BYTES);
     }
+    record_end(&all, key);
     return kv_put(a->t, TABLE_SEGMENTS, key, buf_view(&all), err);
 }
 
-struct add_call {
-    struct uuid segment;
-    const struct index_part *parts;
-    size_t n_parts;
-    uint64_t n_new; /* out */
-};
-
 static int add_in(void *ctx, struct kv_txn *t, struct err *err)
 {
-    struct add_call *call = ctx;
+    struct table_addition *call = ctx;
     CLEANUP(adding_deinit) struct adding a = {.t = t, .segment = call->segment};
     posting_batch_init(&a.postings);
     CLEANUP(buf_deinit) struct buf refs = BUF_INIT;
@@ -183,16 +206,13 @@ static int add_in(void *ctx, struct kv_txn *t, struct err *err)
         buf_put_le32(&refs, call->parts[i].part_no);
     }
     call->n_new = a.n_new;
-    return put_segment_row(&a, &refs, err);
+    return put_segment_row(&a, &refs, call->n_unread, err);
 }
 
-int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
-                    size_t n_parts, uint64_t *ret_n_new, struct err *err)
+int table_add_parts(struct table *t, struct table_addition *a, struct err *err)
 {
-    struct add_call call = {segment, parts, n_parts, 0};
-    int r = kv_write(t->kv, add_in, &call, err);
-    *ret_n_new = call.n_new;
-    return r;
+    a->n_new = 0;
+    return kv_write(t->kv, add_in, a, err);
 }
 
 /* ---- remove ---- */
@@ -204,18 +224,18 @@ struct remove_call {
 
 static int remove_segment(struct kv_txn *t, const struct uuid *u, struct err *err)
 {
-    struct str_view key = sv((const char *)u->b, UUID_BYTES), refs;
-    int r = kv_get(t, TABLE_SEGMENTS, key, &refs, err);
+    struct str_view key = sv((const char *)u->b, UUID_BYTES), v;
+    struct table_segment s;
+    int r = kv_get(t, TABLE_SEGMENTS, key, &v, err);
     if (r != KV_OK)
         return r;
-    CLEANUP(buf_deinit) struct buf copy = BUF_INIT; /* deletes below move what refs looks at */
-    buf_put(&copy, refs);
-    for (size_t at = 0; r >= 0 && at + PART_REF_BYTES <= copy.len; at += PART_REF_BYTES) {
-        struct table_key part = {.len = 0};
-        key_be32(&part, ld_le32(copy.p + at));
-        key_be64(&part, ts_to_key((int64_t)ld_le64(copy.p + at + 4)));
-        key_put(&part, key);
-        key_be32(&part, ld_le32(copy.p + at + 12));
+    CLEANUP(buf_deinit) struct buf copy = BUF_INIT; /* deletes below move what v looks at */
+    buf_put(&copy, v);
+    r = table_segment_of(key, buf_view(&copy), &s, err);
+    for (size_t at = 0; r >= 0 && at < s.refs.len; at += TABLE_REF_BYTES) {
+        struct table_key part;
+        part_key(ld_le32(s.refs.p + at), (int64_t)ld_le64(s.refs.p + at + 4), u,
+                 ld_le32(s.refs.p + at + 12), &part);
         r = kv_del(t, TABLE_PARTS, key_view(&part), err);
     }
     return r < 0 ? r : kv_del(t, TABLE_SEGMENTS, key, err);

@@ -4,8 +4,13 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "lmdb_faults.h"
 #include "store/catalog.h"
+#include "store/catalog_verify.h"
+#include "store/kv.h"
+#include "store/kv_file.h"
+#include "store/kv_sum.h"
 
 static struct segment_info sample(uint64_t generation, uint64_t first_lsn, struct arena *a)
 {
@@ -96,14 +101,14 @@ static void test_every_flipped_bit_of_a_record_is_noticed(void **state)
     segment_info_encode(&b, &s);
     for (size_t bit = 0; bit < b.len * 8; bit++) {
         b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
-        assert_true(segment_info_decode(&a, buf_view(&b), &back, NULL) < 0);
+        assert_true(segment_info_decode(&a, s.uuid, buf_view(&b), &back, NULL) < 0);
         b.p[bit / 8] = (char)(b.p[bit / 8] ^ 1 << bit % 8);
     }
     for (size_t len = 0; len < b.len; len++)
-        assert_true(segment_info_decode(&a, sv(b.p, len), &back, NULL) < 0);
-    assert_int_equal(segment_info_decode(&a, buf_view(&b), &back, NULL), 0);
-    back.uuid = s.uuid;
+        assert_true(segment_info_decode(&a, s.uuid, sv(b.p, len), &back, NULL) < 0);
+    assert_int_equal(segment_info_decode(&a, s.uuid, buf_view(&b), &back, NULL), 0);
     assert_same_info(&s, &back);
+    assert_int_equal(segment_info_decode(&a, uuid_new(), buf_view(&b), &back, NULL), ERR_CORRUPT);
 }
 
 static void test_keys_name_the_day_also_before_1970(void **state)
@@ -217,6 +222,174 @@ static void test_generations_rise_over_every_segment_ever_committed(void **state
     catalog_close(c);
 }
 
+/* --- the file --------------------------------------------------------------------------- */
+
+/* Two segments, after some commits; sealed. */
+static void make_catalog(struct folder *folder, struct arena *a, struct segment_info add[2])
+{
+    struct catalog *c;
+    assert_int_equal(catalog_open(&c, in_folder(folder, "catalog"), NULL), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        struct segment_info before = add[i % 2];
+        add[i % 2] = sample(catalog_next_generation(c), i * 10, a);
+        struct catalog_change change = {.add = &add[i % 2],
+                                        .n_add = 1,
+                                        .remove = &before.uuid,
+                                        .n_remove = i > 1,
+                                        .covered_lsn = 60 + i};
+        assert_int_equal(catalog_commit(c, &change, NULL), 0);
+    }
+    catalog_close(c);
+}
+
+static uint32_t sum_of_answers(struct catalog *c)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+    struct segment_info *v;
+    size_t n;
+    assert_int_equal(catalog_load(c, &a, &v, &n, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_bytes(&b, v[i].uuid.b, UUID_BYTES);
+        segment_info_encode(&b, &v[i]);
+    }
+    buf_put_le64(&b, catalog_covered_lsn(c));
+    buf_put_le64(&b, catalog_next_generation(c));
+    struct installation inst = catalog_installation(c);
+    buf_put_bytes(&b, inst.uuid.b, UUID_BYTES);
+    buf_put_le64(&b, (uint64_t)inst.created_ns);
+    return crc32c(buf_view(&b));
+}
+
+/* Unsealed: what the checksum of the file would find is not looked at. */
+static void test_a_flipped_bit_of_the_file_is_found_or_changes_nothing(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(buf_deinit) struct buf whole = BUF_INIT;
+    struct segment_info add[2] = {0};
+    struct catalog *c;
+    make_catalog(*state, &a, add);
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    uint32_t expected = sum_of_answers(c);
+    catalog_close(c);
+    char data[160];
+    snprintf(data, sizeof data, "%s", in_folder(*state, "catalog/data.mdb"));
+    assert_int_equal(file_read_whole(data, 1 << 24, &whole, NULL), 0);
+    size_t n_found = 0, n_tries = 0;
+    for (size_t bit = 0; bit < whole.len * 8; bit += 61, n_tries++) {
+        whole.p[bit / 8] = (char)(whole.p[bit / 8] ^ 1 << bit % 8);
+        struct kv_file *f = NULL;
+        int r = kv_file_open_bytes(&f, buf_view(&whole), NULL);
+        if (r == 0)
+            r = catalog_verify_file(f, NULL);
+        kv_file_close(f);
+        n_found += r < 0;
+        if (r == 0) {
+            assert_int_equal(file_write_atomic(data, buf_view(&whole), NULL), 0);
+            file_unlink(in_folder(*state, "catalog/sum"), NULL);
+            assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+            assert_int_equal(sum_of_answers(c), expected);
+            catalog_close(c);
+        }
+        whole.p[bit / 8] = (char)(whole.p[bit / 8] ^ 1 << bit % 8);
+    }
+    assert_true(n_found > 100 && n_found < n_tries);
+}
+
+static void test_a_catalog_is_sealed_when_it_is_closed_and_checked_when_it_is_opened(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(buf_deinit) struct buf whole = BUF_INIT;
+    struct segment_info add[2] = {0};
+    struct catalog *c;
+    enum kv_sum sum;
+    make_catalog(*state, &a, add);
+    assert_int_equal(kv_sum_check(in_folder(*state, "catalog"), &sum, NULL), 0);
+    assert_int_equal(sum, KV_SUM_GOOD);
+    assert_int_equal(catalog_verify(in_folder(*state, "catalog"), NULL), 0);
+    char data[160];
+    snprintf(data, sizeof data, "%s", in_folder(*state, "catalog/data.mdb"));
+    assert_int_equal(file_read_whole(data, 1 << 24, &whole, NULL), 0);
+    char *at = memmem(whole.p, whole.len, add[0].key.p, add[0].key.len);
+    assert_non_null(at);
+    for (int sealed = 1; sealed >= 0; sealed--) {
+        struct err err = ERR_INIT;
+        *at ^= 1;
+        assert_int_equal(file_write_atomic(data, buf_view(&whole), NULL), 0);
+        *at ^= 1;
+        if (!sealed)
+            assert_int_equal(file_unlink(in_folder(*state, "catalog/sum"), NULL), 0);
+        assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), &err), ERR_CORRUPT);
+        assert_non_null(strstr(err.text, sealed ? "sealed" : "wrong checksum"));
+    }
+    assert_int_equal(file_write_atomic(data, buf_view(&whole), NULL), 0);
+    assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+    assert_int_equal(catalog_commit(c, &(struct catalog_change){.covered_lsn = 500}, NULL), 0);
+    assert_int_equal(kv_sum_check(in_folder(*state, "catalog"), &sum, NULL), 0);
+    assert_int_equal(sum, KV_SUM_NONE);
+    catalog_close(c);
+    assert_int_equal(kv_sum_check(in_folder(*state, "catalog"), &sum, NULL), 0);
+    assert_int_equal(sum, KV_SUM_GOOD);
+}
+
+/* --- the format before ------------------------------------------------------------------ */
+
+struct old_catalog {
+    struct segment_info *v;
+    size_t n;
+};
+
+static int put_old(void *ctx, struct kv_txn *t, struct err *err)
+{
+    const struct old_catalog *o = ctx;
+    char number[8], inst[INSTALLATION_BYTES] = "an installation's uuid..";
+    for (size_t i = 0; i < o->n; i++) {
+        CLEANUP(buf_deinit) struct buf b = BUF_INIT;
+        segment_info_encode(&b, &o->v[i]);
+        b.p[0] = 1;
+        st_le32(b.p + b.len - 4, crc32c(sv(b.p, b.len - 4)));
+        int r = kv_put(t, CATALOG_SEGMENTS, sv((const char *)o->v[i].uuid.b, UUID_BYTES),
+                       buf_view(&b), err);
+        if (r < 0)
+            return r;
+    }
+    st_le64(number, 1);
+    int r = kv_put(t, CATALOG_META, SV("format"), sv(number, 8), err);
+    if (r == 0)
+        r = kv_put(t, CATALOG_META, SV("installation"), sv(inst, sizeof inst), err);
+    st_le64(number, 77);
+    if (r == 0)
+        r = kv_put(t, CATALOG_META, SV("covered"), sv(number, 8), err);
+    return r == 0 ? kv_put(t, CATALOG_META, SV("generation"), sv(number, 8), err) : r;
+}
+
+static void test_a_catalog_of_the_first_format_is_taken_over(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct segment_info add[2] = {sample(1, 10, &a), sample(2, 20, &a)}, *v;
+    struct old_catalog old = {add, 2};
+    struct kv_conf conf = {
+        .dbs = catalog_db_names, .n_dbs = CATALOG_N_DBS, .init = put_old, .ctx = &old};
+    struct kv *kv;
+    assert_int_equal(kv_open(&kv, in_folder(*state, "catalog"), &conf, NULL), 0);
+    kv_close(kv);
+    assert_int_equal(catalog_verify(in_folder(*state, "catalog"), NULL), 0);
+    for (int again = 0; again < 2; again++) {
+        struct catalog *c;
+        size_t n;
+        assert_int_equal(catalog_open(&c, in_folder(*state, "catalog"), NULL), 0);
+        assert_int_equal(catalog_covered_lsn(c), 77);
+        assert_int_equal(catalog_next_generation(c), 78);
+        assert_memory_equal(catalog_installation(c).uuid.b, "an installation'", UUID_BYTES);
+        assert_int_equal(catalog_load(c, &a, &v, &n, NULL), 0);
+        assert_int_equal(n, 2);
+        assert_same_info(&v[0], &add[0]);
+        assert_same_info(&v[1], &add[1]);
+        catalog_close(c);
+        assert_int_equal(catalog_verify(in_folder(*state, "catalog"), NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +401,9 @@ int main(void)
         FOLDER_TEST(test_a_commit_on_a_full_disk_is_done_or_not),
         FOLDER_TEST(test_a_smaller_covered_lsn_changes_nothing),
         FOLDER_TEST(test_generations_rise_over_every_segment_ever_committed),
+        FOLDER_TEST(test_a_flipped_bit_of_the_file_is_found_or_changes_nothing),
+        FOLDER_TEST(test_a_catalog_is_sealed_when_it_is_closed_and_checked_when_it_is_opened),
+        FOLDER_TEST(test_a_catalog_of_the_first_format_is_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,10 +65,16 @@ static void test_selection_is_the_runs_of_the_wanted_series(void **state)
         fill(n, &seed, min_ts, round % 3 ? UINT64_C(86400000000000) : UINT64_MAX);
         CLEANUP(buf_deinit) struct buf row = BUF_INIT;
         int64_t max_ts = round % 3 ? min_ts + INT64_C(86400000000000) : INT64_MAX;
-        part_row_encode(&row, min_ts, max_ts, series, n);
+        part_row_encode(&row, 77, min_ts, max_ts, series, n);
         struct part_row d;
-        assert_int_equal(part_row_open(&d, buf_view(&row), NULL), 0);
+        assert_int_equal(part_row_open(&d, 77, buf_view(&row), NULL), 0);
         assert_int_equal(d.n_series, n);
+        assert_int_equal(part_row_open(&d, 78, buf_view(&row), NULL), ERR_CORRUPT);
+        assert_int_equal(part_row_open(&d, 77, buf_view(&row), NULL), 0);
+        if (n > 0) {
+            assert_int_equal(part_row_check(&d, series[n - 1].sid + 1, NULL), 0);
+            assert_int_equal(part_row_check(&d, series[n - 1].sid, NULL), ERR_CORRUPT);
+        }
 
         static uint32_t wanted[4 * MAX_SERIES];
         size_t n_wanted = 0, every = 1 + next_random(&seed) % 40;
@@ -108,7 +114,7 @@ static void test_a_damaged_row_is_refused_or_yields_the_same(void **state)
     uint64_t seed = 5;
     fill(200, &seed, 0, 1000000);
     CLEANUP(buf_deinit) struct buf row = BUF_INIT;
-    part_row_encode(&row, 0, 1000000, series, 200);
+    part_row_encode(&row, 77, 0, 1000000, series, 200);
     static uint32_t wanted[200];
     for (size_t i = 0; i < 200; i++)
         wanted[i] = series[i].sid;
@@ -116,7 +122,7 @@ static void test_a_damaged_row_is_refused_or_yields_the_same(void **state)
         size_t bit = next_random(&seed) % (row.len * 8);
         row.p[bit / 8] = (char)(row.p[bit / 8] ^ 1 << bit % 8);
         struct part_row d;
-        int r = part_row_open(&d, buf_view(&row), NULL);
+        int r = part_row_open(&d, 77, buf_view(&row), NULL);
         got.n = 0;
         if (r == 0)
             r = part_row_select(&d, wanted, 200, collect, NULL, NULL);
@@ -125,7 +131,7 @@ static void test_a_damaged_row_is_refused_or_yields_the_same(void **state)
     }
     for (size_t len = 0; len < row.len; len++) {
         struct part_row d;
-        int r = part_row_open(&d, sv(row.p, len), NULL);
+        int r = part_row_open(&d, 77, sv(row.p, len), NULL);
         got.n = 0;
         assert_true(r < 0 || part_row_select(&d, wanted, 200, collect, NULL, NULL) < 0);
     }
@@ -143,7 +149,7 @@ static void test_a_series_takes_few_bytes(void **state)
         series[i] = (struct part_row_series){(uint32_t)i, runs[i], 1};
     }
     CLEANUP(buf_deinit) struct buf row = BUF_INIT;
-    part_row_encode(&row, 0, INT64_MAX, series, MAX_SERIES);
+    part_row_encode(&row, 77, 0, INT64_MAX, series, MAX_SERIES);
     assert_true(row.len < MAX_SERIES * 22);
 }
 
