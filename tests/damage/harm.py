@@ -296,14 +296,15 @@ def unmount(data):
 def account(harm, state, data):
     """Fills in what the harm took of the entries."""
     by_number = {e.number: e for e in state.entries}
+    unfiltered = {}
     if harm.kind == "permissions":
         take_all_of(harm, state)
     else:
-        harm.lost = state.map.lost_of_segments(data)
+        harm.lost, unfiltered = state.map.lost_of_segments(data)
         of_log, harm.torn = state.map.lost_of_log(data)
         harm.lost.update(dict.fromkeys(of_log, "wal"))
     every = {(e.tenant, e.day) for e in state.entries}
-    harm.pairs = {(by_number[n].tenant, by_number[n].day) for n in harm.lost}
+    harm.pairs = {(by_number[n].tenant, by_number[n].day) for n in harm.lost.keys() | unfiltered.keys()}
     if harm.hits("catalog", "disk") or (harm.hits("lock") and "lock" in harm.paths):
         harm.pairs = every
     if harm.hits("wal"):

@@ -15,11 +15,18 @@ MARK = re.compile(rb"#(\d{6}) ")
 
 
 class Piece(NamedTuple):
-    """All of these bytes are needed for these entries."""
+    """Bytes that stand for these entries; all are needed for them, but where what is FILTERS."""
     begin: int
     end: int
     numbers: frozenset
     what: str
+
+    def differs(self, before, after):
+        return after[self.begin:self.end] != before[self.begin:self.end] or \
+            (self.what == "footer" and len(after) != len(before))
+
+
+FILTERS = "filters"
 
 
 def marks_in(data):
@@ -41,18 +48,20 @@ def chunk_numbers(part, meta):
 def part_pieces(file, info):
     part = file[info["at"]:info["at"] + info["directory_at"] + info["directory_bytes"]]
     found, _ = rs.sections(part[info["directory_at"]:], (0x81, 0x82, 0x83, 0x04), (0x81, 0x82, 0x83))
-    of_all, name = frozenset(), f"part of {info['tenant'].decode()}"
+    of_all, name, end = frozenset(), f"part of {info['tenant'].decode()}", 0
     for i, meta in enumerate(rs.read_chunks(found[0x81], info)):
         numbers = chunk_numbers(part, meta)
         begin = info["at"] + meta["at"]
-        yield Piece(begin, begin + sum(size for _, size, _ in meta["sections"]), numbers, f"chunk {i}, {name}")
+        end = begin + sum(size for _, size, _ in meta["sections"])
+        yield Piece(begin, end, numbers, f"chunk {i}, {name}")
         of_all |= numbers
     begin = info["at"] + info["directory_at"]
+    yield Piece(end, begin, of_all, FILTERS)
     yield Piece(begin, begin + info["directory_bytes"], of_all, f"directory, {name}")
 
 
 def segment_pieces(file):
-    """Filters and gaps are in no piece: no answer may depend on them."""
+    """The gaps between them are in none."""
     pieces = []
     for info in rs.read_parts(rs.read_footer(file)[0x81]):
         pieces += part_pieces(file, info)
@@ -147,17 +156,19 @@ class Map:
         return max((g.lsn >> 24 for g in self.groups), default=0)
 
     def lost_of_segments(self, data):
-        """{number: file} of what a harmed copy of the folder has no more in its place."""
-        lost = {}
+        """{number: file} of what a harmed copy of the folder has no more in its place, and of what it has,
+        but not the filters."""
+        lost, unfiltered = {}, {}
         for name, pieces in self.segments.items():
             before, path = (self.data / name).read_bytes(), data / name
             after = path.read_bytes() if path.is_file() else b""
             if before == after:
                 continue
             for p in pieces:
-                if after[p.begin:p.end] != before[p.begin:p.end] or (p.what == "footer" and len(after) != len(before)):
-                    lost.update(dict.fromkeys((n for n in p.numbers if self.home[n] == name), name))
-        return lost
+                if p.differs(before, after):
+                    into = unfiltered if p.what == FILTERS else lost
+                    into.update(dict.fromkeys((n for n in p.numbers if self.home[n] == name), name))
+        return lost, unfiltered
 
     def lost_of_log(self, data):
         """What is in no whole group any more, as (numbers, those of it that look like a torn tail)."""

@@ -123,10 +123,10 @@ def test_a_bit_in_a_segment_takes_what_needs_it(prepared, taken, what):
 
 def test_a_bit_in_a_filter_takes_nothing(prepared, taken):
     name, pieces, _ = piece_of(prepared["large"].state, "chunk")
-    last = max(p.end for p in pieces if p.what.startswith("chunk") and "alpha" in p.what)
-    directory = min(p.begin for p in pieces if p.what.startswith("directory") and p.begin > last)
-    assert directory - last > regions.PAGE  # filters lie there
-    assert not taken("large", name, flipped(last + 100)).lost
+    filters = next(p for p in pieces if p.what == regions.FILTERS)
+    assert filters.end - filters.begin > regions.PAGE
+    harm = taken("large", name, flipped(filters.begin + 100))
+    assert not harm.lost and {tenant for tenant, _ in harm.pairs} == {"alpha"}
 
 
 def test_a_table_takes_no_entry_but_its_day(prepared, taken):
