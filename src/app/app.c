@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "distributor/distributor.h"
+#include "distributor/push_api.h"
 #include "http/server.h"
 #include "ingester/ingester.h"
 #include "querier/querier.h"
@@ -79,18 +80,13 @@ static int open_stores(struct app *a, struct err *err)
     return 0;
 }
 
-/* --- roles ------------------------------------------------------------------------------- */
+/* ---- roles ---- */
 
 static void add_routes(struct app *a, const struct http_route *routes, size_t n)
 {
     assert(a->n_routes + n <= MAX_ROUTES);
     memcpy(a->routes + a->n_routes, routes, n * sizeof *routes);
     a->n_routes += n;
-}
-
-static bool ingester_module_ready(void *self, struct buf *why)
-{
-    return ingester_ready(self, why);
 }
 
 static int open_ingester(struct app *a, struct err *err)
@@ -107,60 +103,74 @@ static int open_ingester(struct app *a, struct err *err)
     if (r < 0)
         return r;
     a->status.ingester = ingester_peer(a->ingester);
-    status_add_module(&a->status,
-                      (struct status_module){"ingester", ingester_module_ready, a->ingester});
     return 0;
 }
 
 static int open_distributor(struct app *a, struct err *err)
 {
-    const struct top_conf *top = &a->conf->top;
-    struct tenant_policy tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)};
-    int r = distributor_open(&a->distributor, &a->conf->distributor, &tenants,
-                             ingester_peer(a->ingester), limits_source_of_table(a->limits),
-                             &a->ledger, err);
+    const struct distributor_conf *conf = &a->conf->distributor;
+    const struct distributor_deps deps = {
+        .peer = ingester_peer(a->ingester),
+        .limits = limits_source_of_table(a->limits),
+        .ledger = &a->ledger,
+        .tenants = app_conf_tenants(a->conf),
+    };
+    int r = distributor_open(&a->distributor, conf, &deps, err);
     if (r < 0)
         return r;
-    size_t n = 0;
-    const struct http_route *routes = distributor_routes(a->distributor, &n);
-    add_routes(a, routes, n);
-    status_add_module(&a->status, (struct status_module){"distributor", NULL, NULL});
+    struct http_route routes[PUSH_API_N_ROUTES];
+    push_api_routes(a->distributor, conf->max_recv_msg_size_bytes, routes);
+    add_routes(a, routes, PUSH_API_N_ROUTES);
     return 0;
 }
 
 static int open_querier(struct app *a, struct err *err)
 {
-    const struct top_conf *top = &a->conf->top;
     const struct querier_deps deps = {
-        .conf = &a->conf->querier,
         .source = {ingester_recent(a->ingester), a->index, a->segments},
         .pool = a->pool,
         .ledger = &a->ledger,
         .limits = limits_source_of_table(a->limits),
-        .tenants = {top->auth_enabled, sv_of(top->no_auth_tenant)},
+        .tenants = app_conf_tenants(a->conf),
     };
-    int r = querier_open(&a->querier, &deps, err);
+    int r = querier_open(&a->querier, &a->conf->querier, &deps, err);
     if (r < 0)
         return r;
     size_t n = 0;
     const struct http_route *routes = querier_routes(a->querier, &n);
     add_routes(a, routes, n);
-    status_add_module(&a->status, (struct status_module){"querier", NULL, NULL});
     return 0;
 }
 
-/* A role stands before those that call it. */
+static bool ingester_is_ready(void *app, struct buf *why)
+{
+    return ingester_ready(((struct app *)app)->ingester, why);
+}
+
+/* Bottom up: a role stands before those that call it. */
+static const struct role {
+    const char *name; /* to /ready and /services */
+    int (*open)(struct app *a, struct err *err);
+    bool (*is_ready)(void *app, struct buf *why); /* NULL: once it is open */
+} roles[] = {
+    {"ingester", open_ingester, ingester_is_ready},
+    {"distributor", open_distributor, NULL},
+    {"querier", open_querier, NULL},
+};
+
 static int open_roles(struct app *a, struct err *err)
 {
-    int r = open_ingester(a, err);
-    if (r == 0)
-        r = open_distributor(a, err);
-    if (r == 0)
-        r = open_querier(a, err);
+    int r = 0;
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0] && r == 0; i++) {
+        r = roles[i].open(a, err);
+        if (r == 0)
+            status_add_module(&a->status,
+                              (struct status_module){roles[i].name, roles[i].is_ready, a});
+    }
     return r;
 }
 
-/* --- HTTP -------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 static void open_status(struct app *a)
 {
@@ -252,7 +262,8 @@ void app_close(struct app *a)
     if (a->http && a->conf->top.shutdown_delay_ns > 0)
         wait_out(a->conf->top.shutdown_delay_ns); /* balancers see /ready and go elsewhere */
     http_server_close(a->http);                   /* every request is answered from here on */
-    /* But whoever answered may still be tidying up: workers, and the log's thread for pushes. */
+    /* But whoever answered may still be tidying up: workers, and the log's thread for pushes, so
+     * the ingester goes before the distributor that waits for it. */
     pool_close(a->pool);
     ingester_close(a->ingester);
     querier_close(a->querier);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* app.h - the roles of one process: built bottom-up, stopped in reverse.
+/* app.h - the roles of one process: built bottom-up; stopped from the port inwards.
  * Threads: one thread opens, reloads and closes. */
 #pragma once
 #include "app/app_conf.h"

@@ -213,7 +213,7 @@ static void fill_sections(struct app_conf *c, struct conf_section to[APP_CONF_SE
         {"", top_rows, N_ROWS(top_rows), &c->top},
         {"server", server_rows, N_ROWS(server_rows), &c->server},
         {"common", common_rows, N_ROWS(common_rows), &c->common},
-        {"distributor", distributor_rows, distributor_n_rows, &c->distributor},
+        {"distributor", distributor_conf_rows, distributor_conf_n_rows, &c->distributor},
         {"ingester", ingester_conf_rows, ingester_conf_n_rows, &c->ingester},
         {"querier", querier_conf_rows, querier_conf_n_rows, &c->querier},
         {"query_range", query_range_conf_rows, query_range_conf_n_rows, &c->querier},
@@ -241,6 +241,11 @@ void app_conf_free(struct app_conf *c)
     free(c);
 }
 
+struct tenant_policy app_conf_tenants(const struct app_conf *c)
+{
+    return (struct tenant_policy){c->top.auth_enabled, sv_of(c->top.no_auth_tenant)};
+}
+
 static int check_target(const char *target, struct err *err)
 {
     static const char *const roles[] = {"distributor", "ingester", "querier", "table-manager"};
@@ -253,8 +258,8 @@ static int check_target(const char *target, struct err *err)
         unsigned before = seen;
         if (sv_eq(role, SV("all")))
             seen |= (1u << N_ROLES) - 1;
-        for (unsigned i = 0; i < N_ROLES; i++)
-            seen |= sv_eq(role, sv_of(roles[i])) ? 1u << i : 0;
+        size_t which = sv_which(role, roles, N_ROLES);
+        seen |= which < N_ROLES ? 1u << which : 0;
         if (seen == before)
             return err_set(err, ERR_INVALID,
                            "target: '%.*s' is not one of all, distributor, ingester, querier, "

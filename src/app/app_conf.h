@@ -62,6 +62,8 @@ struct app_conf {
 /* All defaults. */
 struct app_conf *app_conf_new(void);
 void app_conf_free(struct app_conf *c);
+/* Who a request is for, by its headers. */
+struct tenant_policy app_conf_tenants(const struct app_conf *c);
 /* What rows cannot check; also finishes the limits. */
 int app_conf_check(struct app_conf *c, struct err *err);
 /* The configuration of a start without any: config/local.yaml. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "app/status_api.h"
 
-#include "app/limits_json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "model/tenant.h"
@@ -32,8 +31,10 @@ bool status_is_ready(struct status_api *s, struct buf *why)
     bool all = true;
     for (unsigned i = 0; i < s->n_modules; i++) {
         CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        if (module_is_ready(&s->modules[i], &text))
+        if (module_is_ready(&s->modules[i], &text)) {
+            buf_put(why, buf_view(&text));
             continue;
+        }
         buf_printf(why, "%c%s not ready: %.*s\n", s->modules[i].name[0] - 'a' + 'A',
                    s->modules[i].name + 1, SV_ARG(buf_view(&text)));
         all = false;
@@ -43,11 +44,13 @@ bool status_is_ready(struct status_api *s, struct buf *why)
 
 static void on_ready(void *ctx, struct http_request *req)
 {
-    struct buf why = BUF_INIT;
-    if (status_is_ready(ctx, &why))
-        buf_put(&why, SV("ready\n"));
-    bool ready = sv_eq(buf_view(&why), SV("ready\n"));
-    http_reply(req, ready ? 200 : 503, text_type, &why);
+    CLEANUP(buf_deinit) struct buf why = BUF_INIT;
+    struct buf body = BUF_INIT;
+    bool ready = status_is_ready(ctx, &why);
+    if (ready)
+        buf_put(&body, SV("ready\n"));
+    buf_put(&body, buf_view(&why));
+    http_reply(req, ready ? 200 : 503, text_type, &body);
 }
 
 static void on_metrics(void *ctx, struct http_request *req)
@@ -143,8 +146,7 @@ static void on_flush(void *ctx, struct http_request *req)
 /* The limits of the tenant that asks; NULL after an answer was given. */
 static const struct limits *limits_of_request(struct status_api *s, struct http_request *req)
 {
-    const struct tenant_policy policy = {s->conf->top.auth_enabled,
-                                         sv_of(s->conf->top.no_auth_tenant)};
+    const struct tenant_policy policy = app_conf_tenants(s->conf);
     struct str_view tenant;
     struct err err = ERR_INIT;
     if (tenant_one(&policy, http_header(req, "X-Scope-OrgID"), &tenant, &err) < 0) {
@@ -158,10 +160,7 @@ static bool is_published(void *ctx, const struct conf_row *row)
 {
     const struct conf_strings *allowed =
         &((struct status_api *)ctx)->conf->top.tenant_limits_allow_publish;
-    for (size_t i = 0; i < allowed->n; i++)
-        if (strcmp(allowed->v[i], row->key) == 0)
-            return true;
-    return false;
+    return sv_which(sv_of(row->key), allowed->v, allowed->n) < allowed->n;
 }
 
 static void on_drilldown_limits(void *ctx, struct http_request *req)
@@ -171,7 +170,7 @@ static void on_drilldown_limits(void *ctx, struct http_request *req)
         return;
     struct buf body = BUF_INIT;
     buf_put(&body, SV("{\"limits\":"));
-    limits_put_json(limits, is_published, ctx, &body);
+    conf_rows_print_json(limits_rows, limits_n_rows, limits, is_published, ctx, &body);
     buf_put(&body, SV(",\"pattern_ingester_enabled\":false,\"version\":\"" LOKI_API_VERSION "\"}"));
     http_reply(req, 200, json_type, &body);
 }

@@ -10,7 +10,8 @@
 
 struct status_module {
     const char *name;
-    /* True when it serves; else `why` is filled.  NULL: always. */
+    /* True when it serves: then `why` holds lines that an operator should know, mostly none; else
+     * what it lacks.  NULL: always, and nothing. */
     bool (*ready)(void *self, struct buf *why);
     void *self;
 };
@@ -27,7 +28,7 @@ struct status_api {
 void status_add_module(struct status_api *s, struct status_module m);
 /* Fills to[STATUS_N_ROUTES]. */
 void status_routes(struct status_api *s, struct http_route *to);
-/* Everything is ready; else why. */
+/* Everything is ready; else why, in lines.  Lines that an operator should know in either case. */
 bool status_is_ready(struct status_api *s, struct buf *why);
 
 #define HALOGI_VERSION "0.1.0"

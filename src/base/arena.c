@@ -78,6 +78,25 @@ void *arena_zalloc(struct arena *a, size_t n, size_t elem_bytes)
     return memset(arena_alloc(a, bytes), 0, bytes);
 }
 
+void *arena_grow(struct arena *a, void *p, size_t *cap, size_t need, size_t elem_bytes)
+{
+    enum { FIRST = 8 };
+    if (*cap >= need)
+        return p;
+    size_t n = *cap > SIZE_MAX / 2 ? SIZE_MAX : 2 * *cap, bytes;
+    if (n < need)
+        n = need;
+    if (n < FIRST)
+        n = FIRST;
+    if (__builtin_mul_overflow(n, elem_bytes, &bytes))
+        abort();
+    void *bigger = arena_alloc(a, bytes);
+    if (*cap)
+        memcpy(bigger, p, *cap * elem_bytes);
+    *cap = n;
+    return bigger;
+}
+
 struct str_view arena_copy(struct arena *a, struct str_view v)
 {
     char *p = arena_alloc(a, v.len + 1);

@@ -22,6 +22,9 @@ void arena_clear(struct arena *a);
 /* 16-byte aligned, uninitialised. */
 void *arena_alloc(struct arena *a, size_t bytes);
 void *arena_zalloc(struct arena *a, size_t n, size_t elem_bytes);
+/* As mem_grow(), doubling: the old array stays in the arena, unused.  What is new is uninitialised.
+ */
+void *arena_grow(struct arena *a, void *p, size_t *cap, size_t need, size_t elem_bytes);
 /* Copies; a NUL follows that the view does not count. */
 struct str_view arena_copy(struct arena *a, struct str_view v);
 struct str_view arena_printf(struct arena *a, const char *fmt, ...)

@@ -63,6 +63,27 @@ void query_release(struct query_control *c, uint64_t bytes)
         ledger_release(c->ledger, LEDGER_QUERIES, bytes);
 }
 
+enum { MIN_ELEMENTS = 8 };
+
+int query_grow(struct query_control *c, void *pointer, size_t *cap, size_t n, size_t elem_bytes,
+               struct err *err)
+{
+    if (n <= *cap)
+        return 0;
+    size_t to = n > 2 * *cap ? n : 2 * *cap;
+    if (to < MIN_ELEMENTS)
+        to = MIN_ELEMENTS;
+    int r = c ? query_charge(c, (to - *cap) * elem_bytes, err) : 0;
+    if (r < 0)
+        return r;
+    void *p;
+    memcpy(&p, pointer, sizeof p); /* of whatever type it is */
+    p = mem_realloc(p, to * elem_bytes);
+    memcpy(pointer, &p, sizeof p);
+    *cap = to;
+    return 0;
+}
+
 int query_charge_arena(struct query_control *c, const struct arena *a, uint64_t *seen,
                        struct err *err)
 {

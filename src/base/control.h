@@ -28,6 +28,10 @@ int query_check(struct query_control *c, struct err *err);
 /* ERR_OVER_BUDGET names the limit; ERR_UNAVAILABLE when the process has no memory to give. */
 int query_charge(struct query_control *c, uint64_t bytes, struct err *err);
 void query_release(struct query_control *c, uint64_t bytes);
+/* Room for n elements in the array that the pointer at `pointer` holds: charged, then taken; what
+ * is charged for it in all is *cap elements.  c NULL: nobody bears it. */
+int query_grow(struct query_control *c, void *pointer, size_t *cap, size_t n, size_t elem_bytes,
+               struct err *err);
 /* Charges what the arena grew since *seen. */
 int query_charge_arena(struct query_control *c, const struct arena *a, uint64_t *seen,
                        struct err *err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ascii.h"
 #include "base/go_quote.h"
 #include "base/values.h"
 
@@ -30,11 +31,6 @@ enum { N_GO_UNITS = sizeof GO_UNITS / sizeof GO_UNITS[0] };
 
 enum { SHOWN_BYTES = 200 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static int find_unit(const struct unit *units, int n, struct str_view name)
 {
     for (int i = 0; i < n; i++)
@@ -64,7 +60,7 @@ static const struct str_view NO_WHOLE = {NULL, 0};
 static bool read_whole(struct str_view text, size_t *at, uint64_t *ret)
 {
     size_t from = *at;
-    while (*at < text.len && is_digit(text.p[*at]))
+    while (*at < text.len && ascii_is_digit(text.p[*at]))
         (*at)++;
     return sv_to_u64(sv_sub(text, from, *at - from), ret);
 }
@@ -82,10 +78,10 @@ int duration_parse_prom(struct str_view text, int64_t *ret_ns, struct err *err)
     int last_unit = -1;
     for (size_t at = 0; at < text.len;) {
         uint64_t v;
-        if (!is_digit(text.p[at]) || !read_whole(text, &at, &v))
+        if (!ascii_is_digit(text.p[at]) || !read_whole(text, &at, &v))
             return fail(err, NOT_VALID, text, NO_WHOLE);
         size_t unit_at = at;
-        while (at < text.len && !is_digit(text.p[at]))
+        while (at < text.len && !ascii_is_digit(text.p[at]))
             at++;
         if (at == unit_at)
             return fail(err, NOT_VALID, text, NO_WHOLE);
@@ -114,13 +110,13 @@ static bool read_go_part(struct str_view text, size_t *at, uint64_t *ret_ns,
     uint64_t whole = 0, fraction = 0;
     double scale = 1;
     bool any = false;
-    if (from < text.len && is_digit(text.p[from])) {
+    if (from < text.len && ascii_is_digit(text.p[from])) {
         any = true;
         if (!read_whole(text, at, &whole) || whole > (uint64_t)1 << 63)
             return false;
     }
     if (*at < text.len && text.p[*at] == '.') {
-        for ((*at)++; *at < text.len && is_digit(text.p[*at]); (*at)++) {
+        for ((*at)++; *at < text.len && ascii_is_digit(text.p[*at]); (*at)++) {
             any = true;
             if (fraction <= (INT64_MAX - 9) / 10) { /* digits beyond that change nothing */
                 fraction = fraction * 10 + (uint64_t)(text.p[*at] - '0');
@@ -131,7 +127,7 @@ static bool read_go_part(struct str_view text, size_t *at, uint64_t *ret_ns,
     if (!any)
         return false;
     size_t unit_at = *at;
-    while (*at < text.len && text.p[*at] != '.' && !is_digit(text.p[*at]))
+    while (*at < text.len && text.p[*at] != '.' && !ascii_is_digit(text.p[*at]))
         (*at)++;
     *ret_unit = sv_sub(text, unit_at, *at - unit_at);
     int unit = find_unit(GO_UNITS, N_GO_UNITS, *ret_unit);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/printable.h"
 #include "base/utf8.h"
 
@@ -87,4 +88,61 @@ void go_quote(struct buf *out, struct str_view text)
         at += n;
     }
     buf_put_u8(out, '"');
+}
+
+/* How many digits of which base follow the first `*ret_skip` bytes of an escape; 0 for none. */
+static unsigned numeric_escape(char c, unsigned *ret_base, unsigned *ret_skip)
+{
+    *ret_base = 16;
+    *ret_skip = 1;
+    switch (c) {
+    case 'x':
+        return 2;
+    case 'u':
+        return 4;
+    case 'U':
+        return 8;
+    default:
+        *ret_base = 8;
+        *ret_skip = 0;
+        return ascii_is_octal(c) ? 3 : 0;
+    }
+}
+
+/* \x and octal name bytes, \u and \U code points. */
+static size_t put_code(char kind, uint32_t code, char out[GO_ESCAPE_BYTES])
+{
+    if (kind != 'u' && kind != 'U') {
+        out[0] = (char)code;
+        return code <= 0xff;
+    }
+    if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        return 0;
+    return utf8_encode(code, out);
+}
+
+size_t go_unescape(struct str_view text, char quote, char out[GO_ESCAPE_BYTES], size_t *ret_n)
+{
+    static const char NAMES[] = "abfnrtv\\", MEANT[] = "\a\b\f\n\r\t\v\\";
+    if (text.len == 0)
+        return 0;
+    char kind = text.p[0];
+    const char *hit = kind ? strchr(NAMES, kind) : NULL;
+    if (hit || kind == quote) {
+        out[0] = hit ? MEANT[hit - NAMES] : quote;
+        *ret_n = 1;
+        return 1;
+    }
+    unsigned base, skip, n = numeric_escape(kind, &base, &skip);
+    if (n == 0 || text.len < skip + n)
+        return 0;
+    uint32_t code = 0;
+    for (unsigned i = skip; i < skip + n; i++) {
+        int d = ascii_digit_value(text.p[i], base);
+        if (d < 0)
+            return 0;
+        code = code * base + (uint32_t)d;
+    }
+    *ret_n = put_code(kind, code, out);
+    return skip + n;
 }

@@ -151,13 +151,11 @@ const char *log_level_name(enum log_level level)
 
 bool log_level_parse(struct str_view text, enum log_level *ret)
 {
-    for (unsigned i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
-        if (sv_eq(text, sv_of(level_names[i]))) {
-            *ret = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
+    enum { N_LEVELS = sizeof level_names / sizeof level_names[0] };
+    size_t level = sv_which(text, level_names, N_LEVELS);
+    if (level < N_LEVELS)
+        *ret = (enum log_level)level;
+    return level < N_LEVELS;
 }
 
 void log_set_fd(int fd)

@@ -82,28 +82,41 @@ static size_t few_decimals_text(double v, char *out)
     return 0;
 }
 
-/* "d.ddde+xx" to plain decimal. */
-static size_t plain_of_scientific(const char *text, char *out)
+int num_shortest(double v, char digits[NUM_SHORTEST_DIGITS], int *ret_exponent)
 {
-    char digits[20];
-    size_t n = 0, at = 0;
+    char text[40];
+    /* 15 digits are exact where a double has all its bits; below, fewer may do. */
+    for (int precision = v < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    int n = 0;
     const char *p = text;
     for (; *p && *p != 'e'; p++)
         if (*p != '.')
             digits[n++] = *p;
-    long exponent = strtol(p + 1, NULL, 10);
     while (n > 1 && digits[n - 1] == '0')
         n--;
+    *ret_exponent = (int)strtol(p + 1, NULL, 10);
+    return n;
+}
+
+static size_t shortest_text(double v, char *out)
+{
+    char digits[NUM_SHORTEST_DIGITS];
+    int exponent, n = num_shortest(v, digits, &exponent);
+    size_t at = 0;
     if (exponent < 0) {
         out[at++] = '0';
         out[at++] = '.';
-        for (long i = -1; i > exponent; i--)
+        for (int i = -1; i > exponent; i--)
             out[at++] = '0';
-        memcpy(out + at, digits, n);
-        return at + n;
+        memcpy(out + at, digits, (size_t)n);
+        return at + (size_t)n;
     }
-    for (size_t i = 0; i < n || i <= (size_t)exponent; i++) {
-        if (i == (size_t)exponent + 1)
+    for (int i = 0; i < n || i <= exponent; i++) {
+        if (i == exponent + 1)
             out[at++] = '.';
         out[at++] = i < n ? digits[i] : '0';
     }
@@ -133,16 +146,7 @@ size_t num_float_text(double v, char *out)
         return at;
     }
     size_t n = few_decimals_text(v, out + at);
-    if (n > 0)
-        return at + n;
-    char text[40];
-    /* 15 digits are exact where a double has all its bits; below, fewer may do. */
-    for (int precision = v < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    return at + plain_of_scientific(text, out + at);
+    return at + (n > 0 ? n : shortest_text(v, out + at));
 }
 
 void num_put_float(struct buf *out, double v)

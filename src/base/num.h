@@ -14,5 +14,9 @@ void num_put_i64(struct buf *out, int64_t v);
 void num_put_float(struct buf *out, double v);
 /* Writes at most NUM_FLOAT_BYTES, no NUL; returns the length. */
 size_t num_float_text(double v, char *out);
+/* The fewest digits that read back as v, which is finite and not negative, and the exponent of the
+ * first one: 0.25 is "25" and -1, 0 is "0" and 0.  Returns how many; no NUL. */
+enum { NUM_SHORTEST_DIGITS = 17 };
+int num_shortest(double v, char digits[NUM_SHORTEST_DIGITS], int *ret_exponent);
 /* Seconds with up to three decimals, no trailing zeros: a sample's time. */
 void num_put_seconds(struct buf *out, int64_t ns);

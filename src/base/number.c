@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/go_quote.h"
 #include "base/values.h"
 
@@ -25,12 +26,9 @@ static int fail(struct err *err, struct str_view text, const char *why)
                    why);
 }
 
-static int digit_value(char c, bool hex)
+static bool is_digit_of(char c, bool hex)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return hex && lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+    return ascii_digit_value(c, hex ? 16 : 10) >= 0;
 }
 
 /* Underscores stand between digits, or between the base prefix and a digit. */
@@ -40,7 +38,7 @@ static bool underscores_fit(struct str_view text)
     char before = hex ? '0' : '^';
     for (size_t i = hex ? 2 : 0; i < text.len; i++) {
         char c = text.p[i];
-        bool digit = digit_value(c, hex) >= 0;
+        bool digit = is_digit_of(c, hex);
         if (c == '_' ? before != '0' : !digit && before == '_')
             return false;
         before = digit ? '0' : c;
@@ -77,7 +75,7 @@ static size_t scan_mantissa(struct scanned *s, struct str_view text)
             point = true;
             continue;
         }
-        if (digit_value(c, s->hex) < 0)
+        if (!is_digit_of(c, s->hex))
             break;
         s->any_digit = true;
         keep_digit(s, c, point);
@@ -98,12 +96,12 @@ static bool scan(struct scanned *s, struct str_view text)
         bool negative = i < text.len && text.p[i] == '-';
         if (i < text.len && (text.p[i] == '-' || text.p[i] == '+'))
             i++;
-        if (i == text.len || digit_value(text.p[i], false) < 0)
+        if (i == text.len || !ascii_is_digit(text.p[i]))
             return false;
         long long e = 0;
-        for (; i < text.len && (text.p[i] == '_' || digit_value(text.p[i], false) >= 0); i++)
+        for (; i < text.len && (text.p[i] == '_' || ascii_is_digit(text.p[i])); i++)
             if (text.p[i] != '_' && e < 1000000000)
-                e = e * 10 + digit_value(text.p[i], false);
+                e = e * 10 + (text.p[i] - '0');
         s->exponent += negative ? -e : e;
     }
     if (i != text.len || (s->hex && !s->has_exponent))

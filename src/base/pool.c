@@ -2,7 +2,6 @@
 #include "base/thread.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -29,7 +28,7 @@ struct pool {
     unsigned n_running;                     /* guarded by mu */
     bool closing;                           /* guarded by mu */
     unsigned n_threads;                     /* fixed at init */
-    struct thread *threads;                 /* fixed at init */
+    struct thread_group workers;            /* fixed at init */
 };
 
 static void ring_push(struct task_ring *r, struct task t)
@@ -61,6 +60,7 @@ static bool is_long(enum pool_class c)
 /* Whether a task of that class may take the worker that asks. */
 static bool may_run_locked(struct pool *p, enum pool_class c)
 {
+    mutex_assert_held(&p->mu);
     if (p->rings[c].n == 0)
         return false;
     return !is_long(c) || p->n_threads == 1 || p->running_long + 1 < p->n_threads;
@@ -69,6 +69,7 @@ static bool may_run_locked(struct pool *p, enum pool_class c)
 /* The class to serve next, or POOL_N_CLASSES when there is nothing for this worker. */
 static enum pool_class pick_locked(struct pool *p)
 {
+    mutex_assert_held(&p->mu);
     enum pool_class first = POOL_N_CLASSES, last = POOL_N_CLASSES;
     for (int c = 0; c < POOL_N_CLASSES; c++) {
         if (!may_run_locked(p, (enum pool_class)c))
@@ -84,6 +85,7 @@ static enum pool_class pick_locked(struct pool *p)
 
 static bool all_done_locked(struct pool *p)
 {
+    mutex_assert_held(&p->mu);
     for (int c = 0; c < POOL_N_CLASSES; c++)
         if (p->rings[c].n > 0)
             return false;
@@ -124,15 +126,10 @@ int pool_open(struct pool **ret, const char *name, unsigned n_threads, struct er
     mutex_init(&p->mu);
     cond_init(&p->work);
     p->n_threads = n_threads;
-    p->threads = mem_zalloc(n_threads, sizeof *p->threads);
-    for (unsigned i = 0; i < n_threads; i++) {
-        char thread_name[32];
-        snprintf(thread_name, sizeof thread_name, "%s-%u", name, i);
-        int r = thread_start(&p->threads[i], thread_name, worker, p, err);
-        if (r < 0) {
-            pool_close(p);
-            return r;
-        }
+    int r = thread_group_start(&p->workers, name, n_threads, worker, p, err);
+    if (r < 0) {
+        pool_close(p);
+        return r;
     }
     *ret = p;
     return 0;
@@ -165,11 +162,9 @@ void pool_close(struct pool *p)
     p->closing = true;
     cond_broadcast(&p->work);
     mutex_unlock(&p->mu);
-    for (unsigned i = 0; i < p->n_threads; i++)
-        thread_join(&p->threads[i]);
+    thread_group_join(&p->workers);
     for (int c = 0; c < POOL_N_CLASSES; c++)
         free(p->rings[c].slots);
-    free(p->threads);
     cond_deinit(&p->work);
     mutex_deinit(&p->mu);
     free(p);

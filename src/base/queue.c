@@ -28,6 +28,7 @@ void queue_deinit(struct queue *q)
 
 static void put_locked(struct queue *q, void *item)
 {
+    mutex_assert_held(&q->mu);
     q->slots[(q->head + q->n_held++) % q->cap] = item;
     cond_signal(&q->not_empty);
 }

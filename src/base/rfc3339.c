@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rfc3339.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 
-struct scan {
+struct time_text {
     struct str_view s;
     bool bad;
 };
 
-static int64_t take_digits(struct scan *in, size_t n)
+static int64_t take_digits(struct time_text *in, size_t n)
 {
     int64_t v = 0;
     if (in->s.len < n) {
@@ -16,7 +17,7 @@ static int64_t take_digits(struct scan *in, size_t n)
         return 0;
     }
     for (size_t i = 0; i < n; i++) {
-        if (in->s.p[i] < '0' || in->s.p[i] > '9')
+        if (!ascii_is_digit(in->s.p[i]))
             in->bad = true;
         v = v * 10 + (in->s.p[i] - '0');
     }
@@ -24,7 +25,7 @@ static int64_t take_digits(struct scan *in, size_t n)
     return v;
 }
 
-static bool take_char(struct scan *in, char c)
+static bool take_char(struct time_text *in, char c)
 {
     if (in->s.len == 0 || in->s.p[0] != c)
         return false;
@@ -32,19 +33,19 @@ static bool take_char(struct scan *in, char c)
     return true;
 }
 
-static void expect_char(struct scan *in, char c)
+static void expect_char(struct time_text *in, char c)
 {
     if (!take_char(in, c))
         in->bad = true;
 }
 
-static int64_t take_fraction(struct scan *in)
+static int64_t take_fraction(struct time_text *in)
 {
     int64_t ns = 0, unit = NS_PER_S / 10;
     if (!take_char(in, '.') && !take_char(in, ','))
         return 0;
     size_t n = 0;
-    for (; in->s.len > 0 && in->s.p[0] >= '0' && in->s.p[0] <= '9'; n++, unit /= 10) {
+    for (; in->s.len > 0 && ascii_is_digit(in->s.p[0]); n++, unit /= 10) {
         ns += (in->s.p[0] - '0') * unit;
         in->s = sv_from(in->s, 1);
     }
@@ -54,7 +55,7 @@ static int64_t take_fraction(struct scan *in)
 }
 
 /* Seconds east of UTC. */
-static int64_t take_zone(struct scan *in)
+static int64_t take_zone(struct time_text *in)
 {
     if (take_char(in, 'Z'))
         return 0;
@@ -86,7 +87,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 bool rfc3339_parse(struct str_view text, int64_t *ret_ns)
 {
     static const int month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    struct scan in = {text, false};
+    struct time_text in = {text, false};
     int64_t year = take_digits(&in, 4);
     expect_char(&in, '-');
     int64_t month = take_digits(&in, 2);

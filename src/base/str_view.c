@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str_view.h"
 
+#include "base/ascii.h"
+
 size_t sv_find(struct str_view s, struct str_view needle)
 {
     if (needle.len == 1) {
@@ -27,19 +29,30 @@ struct str_view sv_trim(struct str_view s)
     return s;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 bool sv_eq_nocase(struct str_view a, struct str_view b)
 {
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.p[i]) != lower(b.p[i]))
+        if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
             return false;
     return true;
+}
+
+size_t sv_which(struct str_view text, const char *const *names, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !sv_eq(text, sv_of(names[i])))
+        i++;
+    return i;
+}
+
+size_t sv_which_nocase(struct str_view text, const char *const *names, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !sv_eq_nocase(text, sv_of(names[i])))
+        i++;
+    return i;
 }
 
 bool sv_to_u64(struct str_view s, uint64_t *ret)

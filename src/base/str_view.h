@@ -81,6 +81,9 @@ size_t sv_find(struct str_view s, struct str_view needle);
 struct str_view sv_trim(struct str_view s);
 /* ASCII letters compare without case. */
 bool sv_eq_nocase(struct str_view a, struct str_view b);
+/* Where `text` stands in a list of names, n where it does not. */
+size_t sv_which(struct str_view text, const char *const *names, size_t n);
+size_t sv_which_nocase(struct str_view text, const char *const *names, size_t n);
 /* Decimal, whole view, no sign, no blanks; false on anything else or overflow. */
 bool sv_to_u64(struct str_view s, uint64_t *ret);
 /* As sv_to_u64 with an optional '-'. */

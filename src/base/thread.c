@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -198,6 +199,27 @@ void thread_join(struct thread *t)
         return;
     must(pthread_join(t->t, NULL));
     t->running = false;
+}
+
+int thread_group_start(struct thread_group *g, const char *name, unsigned n, void (*fn)(void *ctx),
+                       void *ctx, struct err *err)
+{
+    *g = (struct thread_group){mem_zalloc(n, sizeof *g->threads), n};
+    int r = 0;
+    for (unsigned i = 0; i < n && r == 0; i++) {
+        char thread_name[32];
+        snprintf(thread_name, sizeof thread_name, "%s-%u", name, i);
+        r = thread_start(&g->threads[i], thread_name, fn, ctx, err);
+    }
+    return r;
+}
+
+void thread_group_join(struct thread_group *g)
+{
+    for (unsigned i = 0; i < g->n; i++)
+        thread_join(&g->threads[i]);
+    free(g->threads);
+    *g = (struct thread_group){0};
 }
 
 unsigned thread_n_cpus(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thread.h - locks, threads and the fixed worker pool.
- * Locks never fail: misuse aborts.  Threads get small stacks (256 KiB), a name, and all signals
- * blocked, so that only the main thread meets signals. */
+ * Locks never fail: misuse aborts.  Threads get a bounded stack (2 MiB, of which what is touched
+ * costs memory), a name, and all signals blocked, so that only the main thread meets signals. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -60,7 +60,17 @@ struct thread {
 int thread_start(struct thread *t, const char *name, void (*fn)(void *ctx), void *ctx,
                  struct err *err);
 void thread_join(struct thread *t); /* no-op when it never started */
-unsigned thread_n_cpus(void);       /* that this process may run on, at least 1 */
+
+/* Threads that run the same function, named "<name>-0", "<name>-1", ... */
+struct thread_group {
+    struct thread *threads;
+    unsigned n;
+};
+/* Where one does not start, those before it run: tell fn to end, then thread_group_join(). */
+int thread_group_start(struct thread_group *g, const char *name, unsigned n, void (*fn)(void *ctx),
+                       void *ctx, struct err *err);
+void thread_group_join(struct thread_group *g); /* fn must be told to end; 0 threads are fine */
+unsigned thread_n_cpus(void);                   /* that this process may run on, at least 1 */
 
 /* Fixed pool.  A lower class runs only when the higher ones are empty, and QUERY and BACKGROUND
  * never hold all workers (from two workers on), so a push finds a free one.  One pick in sixteen

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/thread.h"
@@ -78,8 +79,7 @@ static bool name_is_safe(struct str_view name)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.p[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!word && c != '_' && c != '-' && c != '+' && c != '/')
+        if (!ascii_is_word(c) && c != '-' && c != '+' && c != '/')
             return false; /* no dots: the path stays below the database */
     }
     return true;

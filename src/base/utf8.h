@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* utf8.h - code points from and to UTF-8, strictly: no overlong forms, no surrogates, nothing over
- * U+10FFFF. */
+ * U+10FFFF; and the \uXXXX of JSON. */
 #pragma once
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 enum { UTF8_MAX_BYTES = 4, UTF8_REPLACEMENT = 0xfffd };
@@ -61,4 +62,34 @@ static inline void utf8_put(struct buf *out, uint32_t c)
 {
     char bytes[UTF8_MAX_BYTES];
     buf_put_bytes(out, bytes, utf8_encode(c, bytes));
+}
+
+/* The four hexadecimal digits that `text` begins with, or -1. */
+static inline int32_t utf8_hex4(struct str_view text)
+{
+    int32_t v = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int digit = i < text.len ? ascii_hex_value(text.p[i]) : -1;
+        if (digit < 0)
+            return -1;
+        v = v * 16 + digit;
+    }
+    return v;
+}
+
+/* JSON's XXXX after a `\u`, together with the `\uXXXX` behind it where the two are the halves of
+ * one code point.  Returns how many bytes of `text` that is, 0 where it does not begin with four
+ * digits. *ret is half of a code point (0xd800 to 0xdfff) where the other half is missing. */
+static inline size_t utf8_json_escape(struct str_view text, uint32_t *ret)
+{
+    int32_t high = utf8_hex4(text), low = -1;
+    if (high < 0)
+        return 0;
+    *ret = (uint32_t)high;
+    if (high >= 0xd800 && high < 0xdc00 && sv_starts_with(sv_from(text, 4), SV("\\u")))
+        low = utf8_hex4(sv_from(text, 6));
+    if (low < 0xdc00 || low > 0xdfff)
+        return 4;
+    *ret = 0x10000 + (((uint32_t)high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
+    return 10;
 }

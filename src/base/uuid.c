@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/ascii.h"
+
 struct uuid uuid_new(void)
 {
     struct uuid u;
@@ -37,14 +39,6 @@ void uuid_print(struct uuid u, char out[UUID_TEXT_BYTES])
     *out = '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool uuid_parse(struct str_view text, struct uuid *ret)
 {
     if (text.len != UUID_TEXT_BYTES - 1)
@@ -52,7 +46,7 @@ bool uuid_parse(struct str_view text, struct uuid *ret)
     struct uuid u;
     const char *p = text.p;
     for (size_t i = 0; i < UUID_BYTES; i++) {
-        int hi = hex_digit(p[0]), lo = hex_digit(p[1]);
+        int hi = ascii_hex_value(p[0]), lo = ascii_hex_value(p[1]);
         if (hi < 0 || lo < 0)
             return false;
         u.b[i] = (uint8_t)(hi << 4 | lo);

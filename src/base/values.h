@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* values.h - the scalar notations of LogQL: numbers, durations, byte sizes, text to value and back
- * (base/num.h prints numbers). Shared by the lexer, the label filters, unwrap and the answers.
- * Pure; nothing allocates. Errors are ERR_INVALID with Go's text (they end up in
+/* values.h - scalars as text: numbers, durations and sizes, read and written in each notation that
+ * queries, lines, templates and settings use (base/num.h prints numbers, base/conf adds what its
+ * settings ask for).
+ * Pure; nothing allocates.  Errors are ERR_INVALID with Go's text (queries show them in
  * __error_details__); err may be NULL.  A text that is not understood is shown cut to fit. */
 #pragma once
 #include "base/bytes.h"
@@ -30,3 +31,6 @@ void buf_put_duration_go(struct buf *out, int64_t ns);
 int bytesize_parse(struct str_view text, uint64_t *ret, struct err *err);
 /* The literal of a query: `1.5GiB`; the unit's case matters, no blanks, commas or exa. */
 bool bytesize_parse_literal(struct str_view text, uint64_t *ret);
+/* A setting's `256KB`, `1.5 MiB`, `100`: each unit is a power of 1024, without case, up to peta;
+ * blanks before it; to the nearest byte, at most INT64_MAX. */
+bool bytesize_parse_binary(struct str_view text, uint64_t *ret);

@@ -104,6 +104,9 @@ static void print_report(const struct rebuild_report *r)
            (unsigned long long)r->n_replaced, (unsigned long long)r->n_damaged);
     printf("installation %s, the WAL counts from LSN %llu\n", uuid,
            (unsigned long long)r->covered_lsn);
+    if (r->newest_lsn > r->covered_lsn)
+        printf("segments are missing or damaged behind that LSN: what the log still has of them is "
+               "replayed at the next start, and what it has not is told then\n");
 }
 
 /* ---- taking the place ---- */
@@ -155,7 +158,6 @@ static int rebuild(struct command *c, const struct stores *stores, struct err *e
                                       .catalog_folder = c->new_catalog.p,
                                       .index_folder = c->new_index.p,
                                       .installation = has_wal ? &wal.installation : NULL,
-                                      .wal_first_lsn = has_wal ? wal.first_lsn : UINT64_MAX,
                                       .note = take_note,
                                       .ctx = c};
     struct rebuild_report report;

@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "distributor/policies.h"
-#include "distributor/push_api.h"
 #include "distributor/rate.h"
 #include "distributor/validate.h"
+#include "http/server.h"
 #include "model/discard.h"
 #include "wire/push.h"
 
@@ -37,7 +37,7 @@ GAUGE_READ(replication_factor, "loki_distributor_replication_factor", "Copies of
     {                                                                                              \
         key, CONF_YAML, 0, "", help, CONF_IGNORED                                                  \
     }
-const struct conf_row distributor_rows[] = {
+const struct conf_row distributor_conf_rows[] = {
     ROW(max_recv_msg_size_bytes, "max_recv_msg_size", "104857600", "Largest push body as sent"),
     ROW(max_decompressed_size_bytes, "max_decompressed_size", "5242880000",
         "Largest push body once decompressed; a quarter of the memory ceiling bounds it as well"),
@@ -49,17 +49,12 @@ const struct conf_row distributor_rows[] = {
     IGNORED("write_failures_logging", "Failures are counted"),
     IGNORED("rate_store", "Rates are kept where they are judged"),
 };
-const size_t distributor_n_rows = N_ROWS(distributor_rows);
+const size_t distributor_conf_n_rows = N_ROWS(distributor_conf_rows);
 
 struct distributor {
     /* fixed at init */
     struct distributor_conf conf;
-    struct tenant_policy tenants;
-    struct peer peer;
-    struct limits_source limits;
-    struct ledger *ledger;
-    struct http_route *routes;
-    size_t n_routes;
+    struct distributor_deps deps;
     /* their own locks */
     struct policies *policies;
     struct rate_limiter *rates;
@@ -78,18 +73,13 @@ struct job {
 };
 
 int distributor_open(struct distributor **ret, const struct distributor_conf *conf,
-                     const struct tenant_policy *tenants, struct peer peer,
-                     struct limits_source limits, struct ledger *ledger, struct err *err)
+                     const struct distributor_deps *deps, struct err *err)
 {
     struct distributor *d = mem_zalloc(1, sizeof *d);
     d->conf = *conf;
-    d->tenants = *tenants;
-    d->peer = peer;
-    d->limits = limits;
-    d->ledger = ledger;
+    d->deps = *deps;
     d->policies = policies_new();
     d->rates = rate_limiter_new();
-    d->routes = push_api_routes(d, conf->max_recv_msg_size_bytes, &d->n_routes);
     *ret = d;
     return 0;
 }
@@ -100,17 +90,10 @@ void distributor_close(struct distributor *d)
         return;
     policies_free(d->policies);
     rate_limiter_free(d->rates);
-    free(d->routes);
     free(d);
 }
 
-const struct http_route *distributor_routes(struct distributor *d, size_t *ret_n)
-{
-    *ret_n = d->n_routes;
-    return d->routes;
-}
-
-/* --- memory ----------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static int charge(struct job *j, uint64_t bytes, struct err *err)
 {
@@ -118,7 +101,7 @@ static int charge(struct job *j, uint64_t bytes, struct err *err)
     uint64_t max = d->conf.max_inflight_bytes;
     uint64_t now = atomic_fetch_add(&d->inflight_bytes, bytes) + bytes;
     bool fits = (max == 0 || now <= max) &&
-                (!d->ledger || ledger_try_charge(d->ledger, LEDGER_BODIES, bytes));
+                (!d->deps.ledger || ledger_try_charge(d->deps.ledger, LEDGER_BODIES, bytes));
     if (!fits) {
         atomic_fetch_sub(&d->inflight_bytes, bytes);
         return err_set(err, ERR_UNAVAILABLE,
@@ -139,8 +122,8 @@ static void job_free(struct job *j)
 {
     arena_deinit(&j->arena);
     atomic_fetch_sub(&j->d->inflight_bytes, j->charged_bytes);
-    if (j->d->ledger)
-        ledger_release(j->d->ledger, LEDGER_BODIES, j->charged_bytes);
+    if (j->d->deps.ledger)
+        ledger_release(j->d->deps.ledger, LEDGER_BODIES, j->charged_bytes);
     free(j);
 }
 
@@ -148,12 +131,13 @@ static void job_free(struct job *j)
 static uint64_t max_decoded_bytes(const struct distributor *d)
 {
     uint64_t max = d->conf.max_decompressed_size_bytes;
-    if (d->ledger && d->ledger->ceiling_bytes / 4 < max)
-        max = d->ledger->ceiling_bytes / 4;
+    const struct ledger *ledger = d->deps.ledger;
+    if (ledger && ledger->ceiling_bytes / 4 < max)
+        max = ledger->ceiling_bytes / 4;
     return max;
 }
 
-/* --- the answer ------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static void finish(struct job *j, int status, struct str_view text)
 {
@@ -216,7 +200,7 @@ static void on_done(void *ctx, struct push_batch *batch, int result, const struc
         finish_judged(j);
 }
 
-/* --- the request ------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 static void count_received(const struct validation *v)
 {
@@ -233,11 +217,11 @@ static int decode(struct job *j, const struct push_request *req, struct err *err
 {
     struct distributor *d = j->d;
     struct push_batch *b = &j->batch;
-    int r = tenant_one(&d->tenants, req->tenant_header, &b->tenant, err);
+    int r = tenant_one(&d->deps.tenants, req->tenant_header, &b->tenant, err);
     if (r < 0)
         return r;
     b->tenant = arena_copy(&j->arena, b->tenant);
-    b->limits = limits_of(&d->limits, b->tenant);
+    b->limits = limits_of(&d->deps.limits, b->tenant);
     if (req->body.len > d->conf.max_recv_msg_size_bytes)
         return err_set(err, ERR_TOO_LARGE, "message size too large than max (%zu vs %llu)",
                        req->body.len, (unsigned long long)d->conf.max_recv_msg_size_bytes);
@@ -301,5 +285,5 @@ void distributor_push(struct distributor *d, const struct push_request *req, pus
         return;
     }
     METRIC_ADD(&appends, 1, SV("local"));
-    d->peer.ops->push(d->peer.self, &j->batch, on_done, j);
+    d->deps.peer.ops->push(d->deps.peer.self, &j->batch, on_done, j);
 }

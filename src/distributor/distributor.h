@@ -3,10 +3,11 @@
  * ingester, and answered once what was accepted is on stable storage.
  * Promise: a 2xx or a partial 400 is sent only after the ingester's done; on 429 for the tenant's
  * rate nothing of the request is stored.
- * Threads: routes run on the HTTP workers; answers come from the ingester's thread. */
+ * Threads: any may push; answers come from the ingester's thread, or before distributor_push()
+ * returns. */
 #pragma once
+#include "base/conf/conf.h"
 #include "cluster/peer.h"
-#include "http/server.h"
 #include "model/limits.h"
 #include "model/tenant.h"
 
@@ -17,20 +18,25 @@ struct distributor_conf { /* block `distributor` */
     uint64_t max_decompressed_size_bytes;
     uint64_t max_inflight_bytes; /* 0: only the ledger bounds them */
 };
-extern const struct conf_row distributor_rows[];
-extern const size_t distributor_n_rows;
+extern const struct conf_row distributor_conf_rows[];
+extern const size_t distributor_conf_n_rows;
+
+/* Borrowed; they outlive the distributor. */
+struct distributor_deps {
+    struct peer peer; /* takes what was accepted */
+    struct limits_source limits;
+    struct ledger *ledger; /* LEDGER_BODIES; NULL: pushes are not counted */
+    struct tenant_policy tenants;
+};
 
 struct distributor;
-/* Keeps copies; what peer, limits and ledger point to must outlive it.  ledger may be NULL. */
+/* conf is copied.  Does not fail today. */
 int distributor_open(struct distributor **ret, const struct distributor_conf *conf,
-                     const struct tenant_policy *tenants, struct peer peer,
-                     struct limits_source limits, struct ledger *ledger, struct err *err);
-/* Every push must have been answered. */
+                     const struct distributor_deps *deps, struct err *err);
+/* Every push must have been answered, and the peer must be done with those who asked. */
 void distributor_close(struct distributor *d);
-/* /loki/api/v1/push and /api/prom/push; lives as long as the distributor. */
-const struct http_route *distributor_routes(struct distributor *d, size_t *ret_n);
 
-/* The same without HTTP: for tests and for other receivers. */
+/* One push, whatever it came through: push_api.h has the HTTP routes. */
 struct push_request {
     struct str_view tenant_header; /* p == NULL: absent */
     struct str_view content_type, content_encoding;

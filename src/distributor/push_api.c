@@ -38,15 +38,12 @@ static void handle_legacy_push(void *ctx, struct http_request *req)
     push(ctx, req, true);
 }
 
-struct http_route *push_api_routes(struct distributor *d, uint64_t max_body_bytes, size_t *ret_n)
+void push_api_routes(struct distributor *d, uint64_t max_body_bytes, struct http_route *to)
 {
-    const struct http_route rows[] = {
+    const struct http_route routes[PUSH_API_N_ROUTES] = {
         {"/loki/api/v1/push", HTTP_POST, HTTP_CLASS_INGEST, handle_push, d, max_body_bytes, false},
         {"/api/prom/push", HTTP_POST, HTTP_CLASS_INGEST, handle_legacy_push, d, max_body_bytes,
          false},
     };
-    struct http_route *v = mem_alloc(sizeof rows);
-    memcpy(v, rows, sizeof rows);
-    *ret_n = sizeof rows / sizeof rows[0];
-    return v;
+    memcpy(to, routes, sizeof routes);
 }

@@ -4,5 +4,7 @@
 #include "http/server.h"
 
 struct distributor;
-/* One allocation, the caller frees it. */
-struct http_route *push_api_routes(struct distributor *d, uint64_t max_body_bytes, size_t *ret_n);
+enum { PUSH_API_N_ROUTES = 2 };
+/* Fills to[PUSH_API_N_ROUTES]: /loki/api/v1/push and /api/prom/push.  They live as long as the
+ * distributor; handlers run on the HTTP workers. */
+void push_api_routes(struct distributor *d, uint64_t max_body_bytes, struct http_route *to);

@@ -74,7 +74,7 @@ static const char *time_text(int64_t ts_ns, char text[CLOCK_TEXT_BYTES])
     return text;
 }
 
-/* --- labels ----------------------------------------------------------------------------- */
+/* ---- labels ---- */
 
 static const char *check_label(struct subject *at, const struct label *l,
                                const struct label *before)
@@ -138,7 +138,7 @@ static const char *check_enforced(struct subject *at)
     return DISCARD_MISSING_ENFORCED_LABELS;
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 static const char *check_time(struct subject *at, int64_t ts_ns, int64_t oldest_ns,
                               int64_t newest_ns)
@@ -238,25 +238,25 @@ static const char *check_line(struct subject *at, const struct push_entry *e, ui
 }
 
 /* Refusals of one reason in a row, counted together. */
-struct refused {
+struct refusals {
     const char *why;
     uint64_t n_entries, bytes;
 };
 
-static void refuse(struct subject *at, struct refused *run, const char *why, uint64_t bytes)
+static void refuse(struct subject *at, struct refusals *so_far, const char *why, uint64_t bytes)
 {
-    if (run->why && run->why != why) {
-        discard_count(run->why, at->v->tenant, at->v->limits, run->n_entries, run->bytes);
-        *run = (struct refused){0};
+    if (so_far->why && so_far->why != why) {
+        discard_count(so_far->why, at->v->tenant, at->v->limits, so_far->n_entries, so_far->bytes);
+        *so_far = (struct refusals){0};
     }
-    run->why = why;
-    run->n_entries += why != NULL;
-    run->bytes += bytes;
+    so_far->why = why;
+    so_far->n_entries += why != NULL;
+    so_far->bytes += bytes;
 }
 
 static void check_entries(struct subject *at, struct push_entry *v, size_t n)
 {
-    struct refused run = {0};
+    struct refusals refused = {0};
     const struct limits *l = at->v->limits;
     uint64_t max_line_bytes = limit_or(l->max_line_size_bytes, HARD_LINE_BYTES);
     int64_t oldest_ns = PUSH_TS_TOO_OLD, newest_ns;
@@ -279,12 +279,12 @@ static void check_entries(struct subject *at, struct push_entry *v, size_t n)
             continue;
         }
         v[i].rejected = true;
-        refuse(at, &run, why, entry_bytes(&v[i]));
+        refuse(at, &refused, why, entry_bytes(&v[i]));
     }
-    refuse(at, &run, NULL, 0);
+    refuse(at, &refused, NULL, 0);
 }
 
-/* --- the request ------------------------------------------------------------------------ */
+/* ---- the request ---- */
 
 /* Also counts what came in, refused or not. */
 static uint64_t count_stream(struct validation *v, const struct push_stream *s)

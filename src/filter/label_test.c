@@ -23,16 +23,14 @@ struct emitter {
 
 static struct label_instr *emit(struct emitter *e, enum label_instr_kind kind)
 {
-    if (e->n == e->cap)
-        e->v = mem_grow(e->v, &e->cap, e->n + 1, sizeof *e->v);
+    e->v = mem_grow(e->v, &e->cap, e->n + 1, sizeof *e->v);
     e->v[e->n] = (struct label_instr){.kind = kind};
     return &e->v[e->n++];
 }
 
 static void descend(struct emitter *e, const struct label_filter *f)
 {
-    if (e->n_todo == e->cap_todo)
-        e->todo = mem_grow(e->todo, &e->cap_todo, e->n_todo + 1, sizeof *e->todo);
+    e->todo = mem_grow(e->todo, &e->cap_todo, e->n_todo + 1, sizeof *e->todo);
     e->todo[e->n_todo++] = (struct emitting){.f = f};
 }
 

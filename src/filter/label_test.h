@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* label_test.h - a compiled label filter (logql.md 3.4): keeps or drops a line by its labels.
- * Threads: immutable once compiled. */
+ * Ownership: a test borrows the filter; it lies in the arena of the compile and holds regexes
+ * beside it, so it is deinitialised before the arena goes. Threads: immutable once compiled;
+ * builder and scratch belong to the caller. */
 #pragma once
 #include "base/arena.h"
 #include "filter/compile.h"
@@ -29,19 +31,21 @@ struct label_test {
     size_t n;
 };
 
-/* Lies in the arena; deinit before the arena goes. */
+/* < 0: a regex or an ip range that does not parse, or as compile_charge(); then t is empty. */
 int label_test_compile(struct label_test *t, const struct label_filter *f, struct compile *c,
                        struct err *err);
 void label_test_deinit(struct label_test *t);
-/* A value that does not convert sets an error on the line and keeps it. */
+/* A value that does not convert sets an error on the line and keeps it.  Where the scratch's stop
+ * hook ended a search the verdict may be either. */
 bool label_test_keeps(const struct label_test *t, struct labels_builder *b,
                       struct regex_scratch *scratch);
 /* When it is one string test alone, that test; else NULL. */
 const struct label_instr *label_test_one_string(const struct label_test *t);
+/* The verdict of a string test on that value; an absent label has the empty one. */
 bool label_instr_string(const struct label_instr *i, struct str_view value,
                         struct regex_scratch *scratch);
 
-/* A condition of drop or keep, or a bare name. */
+/* A condition of drop or keep, or a bare name.  Compiled, owned and shared as above. */
 struct named_test {
     const struct named_label *named;
     struct regex *regex;
@@ -49,5 +53,6 @@ struct named_test {
 int named_test_compile(struct named_test *t, const struct named_label *n, struct compile *c,
                        struct err *err);
 void named_test_deinit(struct named_test *t);
+/* Whether the condition holds for the value of its label; a bare name's does for any. */
 bool named_test_value(const struct named_test *t, struct str_view value,
                       struct regex_scratch *scratch);

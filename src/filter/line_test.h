@@ -39,13 +39,16 @@ struct line_test {
     size_t n;
 };
 
-/* Lies in the arena but holds compiled parts: deinit before the arena goes. */
+/* Borrows the texts of the filter.  Lies in the arena of the compile but holds compiled parts:
+ * deinit before the arena goes.  < 0: an operand that does not parse, or as compile_charge(); then
+ * t is empty. */
 int line_test_compile(struct line_test *t, const struct line_filter *filter, struct compile *c,
                       struct err *err);
 void line_test_deinit(struct line_test *t);
 bool line_test_passes(const struct line_test *t, struct regex_scratch *scratch,
                       struct str_view line);
-/* Narrows rows.  tmp is scratch of the caller. */
+/* Takes out of rows, a set over the chunk's, those that do not pass.  tmp is scratch of the
+ * caller. */
 void line_test_scan(const struct line_test *t, struct regex_scratch *scratch,
                     const struct chunk_lines *lines, bool chunk_has_newline, struct row_set *rows,
                     struct row_set tmp[2]);

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* application/x-www-form-urlencoded, in a URL or a body.  A broken escape stays as it is. */
+#include "base/ascii.h"
 #include "http/request.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 struct str_view params_decode(struct arena *arena, struct str_view text, bool plus_is_space)
 {
@@ -20,7 +13,7 @@ struct str_view params_decode(struct arena *arena, struct str_view text, bool pl
     for (size_t i = 0; i < text.len; i++) {
         char c = text.p[i];
         if (c == '%' && text.len - i > 2) {
-            int hi = hex_digit(text.p[i + 1]), lo = hex_digit(text.p[i + 2]);
+            int hi = ascii_hex_value(text.p[i + 1]), lo = ascii_hex_value(text.p[i + 2]);
             if (hi >= 0 && lo >= 0) {
                 c = (char)(hi << 4 | lo);
                 i += 2;
@@ -34,19 +27,6 @@ struct str_view params_decode(struct arena *arena, struct str_view text, bool pl
     return sv(to, n);
 }
 
-static void push_param(struct params *p, struct arena *arena, struct http_param param)
-{
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 8;
-        struct http_param *v = ARENA_ARRAY(arena, struct http_param, cap);
-        if (p->n)
-            memcpy(v, p->v, p->n * sizeof *v);
-        p->v = v;
-        p->cap = cap;
-    }
-    p->v[p->n++] = param;
-}
-
 bool params_add(struct params *p, struct arena *arena, struct str_view form)
 {
     while (form.len > 0) {
@@ -58,11 +38,11 @@ bool params_add(struct params *p, struct arena *arena, struct str_view form)
         if (p->n == MAX_PARAMS)
             return false;
         size_t equals = sv_find_byte(piece, '=');
-        push_param(p, arena,
-                   (struct http_param){
-                       .name = params_decode(arena, sv_sub(piece, 0, equals), true),
-                       .value = params_decode(arena, sv_from(piece, equals + 1), true),
-                   });
+        p->v = arena_grow(arena, p->v, &p->cap, p->n + 1, sizeof *p->v);
+        p->v[p->n++] = (struct http_param){
+            .name = params_decode(arena, sv_sub(piece, 0, equals), true),
+            .value = params_decode(arena, sv_from(piece, equals + 1), true),
+        };
     }
     return true;
 }

@@ -21,8 +21,9 @@ GAUGE_BY(tcp_connections, "loki_tcp_connections", "Open client connections", "pr
 COUNTER(cut_connections, "halogi_http_slow_clients_cut_total",
         "Connections closed because a request was not complete, or an answer not taken, in time");
 
-static void set_deadline_locked(struct connection *c, int64_t in_ns)
+static void set_deadline_locked(struct http_server *s, struct connection *c, int64_t in_ns)
 {
+    mutex_assert_held(&s->mu);
     c->deadline_ns = in_ns == INT64_MAX ? INT64_MAX : clock_mono_ns() + in_ns;
 }
 
@@ -30,7 +31,7 @@ void reaper_set_deadline(struct http_server *s, struct connection *c, int64_t in
 {
     MUTEX_GUARD(&s->mu);
     c->sending = false;
-    set_deadline_locked(c, in_ns);
+    set_deadline_locked(s, c, in_ns);
 }
 
 enum { BYTES_PER_TIMEOUT = 1 << 20 };
@@ -44,7 +45,7 @@ void reaper_expect_reader(struct http_server *s, struct connection *c, uint64_t 
     MUTEX_GUARD(&s->mu);
     c->sending = true;
     c->reader_timeout_ns = in_ns;
-    set_deadline_locked(c, in_ns);
+    set_deadline_locked(s, c, in_ns);
 }
 
 static void connection_open(struct http_server *s, struct MHD_Connection *mhd, void **ret)
@@ -54,7 +55,7 @@ static void connection_open(struct http_server *s, struct MHD_Connection *mhd, v
     *ret = c;
     METRIC_ADD(&tcp_connections, 1, SV("http"));
     MUTEX_GUARD(&s->mu);
-    set_deadline_locked(c, s->read_timeout_ns);
+    set_deadline_locked(s, c, s->read_timeout_ns);
     c->next = s->connections;
     if (c->next)
         c->next->prev = c;
@@ -84,59 +85,65 @@ void reaper_on_connection(void *server, struct MHD_Connection *mhd, void **conne
         connection_closed(server, *connection);
 }
 
-static void cut_locked(struct connection *c)
+static void cut_locked(struct http_server *s, struct connection *c)
 {
+    mutex_assert_held(&s->mu);
     c->cut = true;
     shutdown(c->fd, SHUT_RDWR);
 }
 
 /* The system holds up to some MiB for a reader, who may be slow but awake. */
-static void note_reading_locked(struct connection *c)
+static void note_reading_locked(struct http_server *s, struct connection *c)
 {
+    mutex_assert_held(&s->mu);
     int unsent = 0;
     if (!c->sending || ioctl(c->fd, SIOCOUTQ, &unsent) != 0 || unsent == c->unsent_bytes)
         return;
     c->unsent_bytes = unsent;
-    set_deadline_locked(c, c->reader_timeout_ns);
+    set_deadline_locked(s, c, c->reader_timeout_ns);
 }
 
 static void cut_late_locked(struct http_server *s)
 {
+    mutex_assert_held(&s->mu);
     int64_t now_ns = clock_mono_ns();
     for (struct connection *c = s->connections; c; c = c->next) {
         if (!c->cut)
-            note_reading_locked(c);
+            note_reading_locked(s, c);
         if (c->cut || c->deadline_ns > now_ns)
             continue;
-        cut_locked(c);
+        cut_locked(s, c);
         metric_add(&cut_connections, 1);
     }
 }
 
 /* The client has closed, all it sent was read, and that is no whole request.  Twice in a row, since
  * the library's thread may be at the end of one just now. */
-static void note_left_locked(struct connection *c, bool hung_up)
+static void note_left_locked(struct http_server *s, struct connection *c, bool hung_up)
 {
+    mutex_assert_held(&s->mu);
     int unread = 0;
     bool left = hung_up && ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
     if (left && c->left)
-        cut_locked(c);
+        cut_locked(s, c);
     c->left = left;
 }
 
-static void look_at_locked(struct connection **v, size_t n)
+static void look_at_locked(struct http_server *s, struct connection **v, size_t n)
 {
+    mutex_assert_held(&s->mu);
     struct pollfd fds[LOOK_AT_ONCE];
     for (size_t i = 0; i < n; i++)
         fds[i] = (struct pollfd){.fd = v[i]->fd, .events = POLLRDHUP};
     if (poll(fds, n, 0) < 0)
         return;
     for (size_t i = 0; i < n; i++)
-        note_left_locked(v[i], (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+        note_left_locked(s, v[i], (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
 }
 
 static void cut_left_locked(struct http_server *s)
 {
+    mutex_assert_held(&s->mu);
     struct connection *v[LOOK_AT_ONCE];
     size_t n = 0;
     for (struct connection *c = s->connections; c; c = c->next) {
@@ -146,7 +153,7 @@ static void cut_left_locked(struct http_server *s)
         if (waits)
             v[n++] = c;
         if (n == LOOK_AT_ONCE || (!c->next && n > 0)) {
-            look_at_locked(v, n);
+            look_at_locked(s, v, n);
             n = 0;
         }
     }

@@ -110,44 +110,21 @@ static enum MHD_Result keep_header(void *ctx, enum MHD_ValueKind kind, const cha
                                    size_t key_len, const char *value, size_t value_len)
 {
     struct request *r = ctx;
-    if (r->n_headers == r->cap_headers) {
-        size_t cap = r->cap_headers ? 2 * r->cap_headers : 16;
-        struct header *more = ARENA_ARRAY(&r->arena, struct header, cap);
-        if (r->n_headers)
-            memcpy(more, r->headers, r->n_headers * sizeof *more);
-        r->headers = more;
-        r->cap_headers = cap;
-    }
-    /* Copied: the handler reads them on its own thread, perhaps after the connection is gone. */
-    r->headers[r->n_headers++] = (struct header){
-        arena_copy(&r->arena, sv(key, key_len)),
-        arena_copy(&r->arena, sv(value ? value : "", value_len)),
-    };
+    headers_add(&r->headers, &r->arena, sv(key, key_len), sv(value ? value : "", value_len));
     return MHD_YES;
 }
 
 struct str_view http_header(const struct http_request *req, const char *name)
 {
     const struct request *r = (const struct request *)req;
-    for (size_t i = 0; i < r->n_headers; i++)
-        if (sv_eq_nocase(r->headers[i].name, sv_of(name)))
-            return r->headers[i].value;
-    return (struct str_view){NULL, 0};
-}
-
-static size_t count_headers(const struct request *r, struct str_view name)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->n_headers; i++)
-        n += sv_eq_nocase(r->headers[i].name, name);
-    return n;
+    return headers_get(&r->headers, sv_of(name));
 }
 
 /* Whether two readers of this request could disagree about where it ends. */
 static bool is_smuggled(const struct request *r)
 {
-    size_t n_te = count_headers(r, SV("Transfer-Encoding"));
-    size_t n_cl = count_headers(r, SV("Content-Length"));
+    size_t n_te = headers_count(&r->headers, SV("Transfer-Encoding"));
+    size_t n_cl = headers_count(&r->headers, SV("Content-Length"));
     struct str_view te = http_header(&r->pub, "Transfer-Encoding");
     struct str_view cl = http_header(&r->pub, "Content-Length");
     uint64_t unused;

@@ -59,6 +59,11 @@ struct header {
     struct str_view name, value;
 };
 
+struct header_list {
+    struct header *v;
+    size_t n, cap;
+};
+
 enum body_fate {
     BODY_KEEP,
     BODY_DRAIN, /* read and thrown away; the answer is known already */
@@ -75,10 +80,7 @@ struct request {
     char *raw_uri; /* as received, query included */
     const char *method_text;
     struct str_view raw_query;
-    struct header *headers; /* in the arena */
-    size_t n_headers, cap_headers;
-    struct header *reply_headers; /* in the arena */
-    size_t n_reply_headers, cap_reply_headers;
+    struct header_list headers, reply_headers; /* in the arena */
 
     struct buf body;
     uint64_t body_charged, body_seen, body_expected;
@@ -115,6 +117,12 @@ struct MHD_Response *response_text(struct request *r, struct str_view text,
                                    const char *content_type);
 /* What the handler's side of http_reply*() ends in. */
 void response_hand_over(struct request *r, int status, struct MHD_Response *response);
+
+/* headers.c: names compare without case.  headers_get: the first one's value, NULL for none. */
+void headers_add(struct header_list *l, struct arena *arena, struct str_view name,
+                 struct str_view value);
+struct str_view headers_get(const struct header_list *l, struct str_view name);
+size_t headers_count(const struct header_list *l, struct str_view name);
 
 /* params.c: %XX and + decoding into the arena; false when there are too many. */
 struct str_view params_decode(struct arena *arena, struct str_view text, bool plus_is_space);

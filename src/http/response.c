@@ -72,8 +72,9 @@ static void end_of_handler(struct http_server *s)
 void response_hand_over(struct request *r, int status, struct MHD_Response *response)
 {
     struct http_server *s = r->server;
-    for (size_t i = 0; i < r->n_reply_headers; i++)
-        MHD_add_response_header(response, r->reply_headers[i].name.p, r->reply_headers[i].value.p);
+    for (size_t i = 0; i < r->reply_headers.n; i++)
+        MHD_add_response_header(response, r->reply_headers.v[i].name.p,
+                                r->reply_headers.v[i].value.p);
     mutex_lock(&s->mu);
     bool late = r->abandoned;
     assert(late || !r->replied); /* one answer per request */
@@ -95,16 +96,7 @@ void response_hand_over(struct request *r, int status, struct MHD_Response *resp
 void http_reply_header(struct http_request *req, const char *name, struct str_view value)
 {
     struct request *r = (struct request *)req;
-    if (r->n_reply_headers == r->cap_reply_headers) {
-        size_t cap = r->cap_reply_headers ? 2 * r->cap_reply_headers : 4;
-        struct header *more = ARENA_ARRAY(&r->arena, struct header, cap);
-        if (r->n_reply_headers)
-            memcpy(more, r->reply_headers, r->n_reply_headers * sizeof *more);
-        r->reply_headers = more;
-        r->cap_reply_headers = cap;
-    }
-    r->reply_headers[r->n_reply_headers++] =
-        (struct header){arena_copy(&r->arena, sv_of(name)), arena_copy(&r->arena, value)};
+    headers_add(&r->reply_headers, &r->arena, sv_of(name), value);
 }
 
 static bool wants_gzip(struct request *r)
@@ -156,7 +148,7 @@ void http_reply_err(struct http_request *req, const struct err *err, bool newlin
 }
 
 /* A streamed answer: pieces from the handler's pull, perhaps compressed, waiting to be sent. */
-struct stream {
+struct streamed_answer {
     struct request *request; /* valid while the library reads from us */
     http_pull_fn *pull;
     void (*done)(void *ctx);
@@ -170,7 +162,7 @@ struct stream {
 
 static void stream_free(void *ctx)
 {
-    struct stream *st = ctx;
+    struct streamed_answer *st = ctx;
     if (st->done)
         st->done(st->ctx);
     gzip_free(st->gzip);
@@ -180,7 +172,7 @@ static void stream_free(void *ctx)
 }
 
 /* One pull into ready; false when the answer must break off. */
-static bool stream_refill(struct stream *st)
+static bool stream_refill(struct streamed_answer *st)
 {
     buf_clear(&st->ready);
     st->sent = 0;
@@ -197,7 +189,7 @@ static bool stream_refill(struct stream *st)
     return true;
 }
 
-static size_t take_ready(struct stream *st, char *to, size_t max)
+static size_t take_ready(struct streamed_answer *st, char *to, size_t max)
 {
     size_t n = st->ready.len - st->sent;
     if (n > max)
@@ -212,7 +204,7 @@ static size_t take_ready(struct stream *st, char *to, size_t max)
  * bounded, since much may become little by compression and other connections wait meanwhile. */
 static ssize_t stream_read(void *ctx, uint64_t at, char *to, size_t max)
 {
-    struct stream *st = ctx;
+    struct streamed_answer *st = ctx;
     size_t n = take_ready(st, to, max);
     for (unsigned pulls = 0; n < max && !st->ended && (pulls < MAX_PULLS || n == 0); pulls++) {
         st->broken = !stream_refill(st);
@@ -230,8 +222,8 @@ void http_reply_pull(struct http_request *req, int status, const char *content_t
                      http_pull_fn *pull, void (*done)(void *ctx), void *ctx)
 {
     struct request *r = (struct request *)req;
-    struct stream *st = mem_zalloc(1, sizeof *st);
-    *st = (struct stream){.request = r, .pull = pull, .done = done, .ctx = ctx};
+    struct streamed_answer *st = mem_zalloc(1, sizeof *st);
+    *st = (struct streamed_answer){.request = r, .pull = pull, .done = done, .ctx = ctx};
     if (wants_gzip(r)) {
         st->gzip = gzip_new();
         say_gzip(r);

@@ -2,8 +2,8 @@
 /* Paths to routes.  A path is cut at '/' before it is decoded, so %2F never makes a new segment,
  * and a decoded segment is compared whole. */
 #include <assert.h>
-#include <ctype.h>
 
+#include "base/ascii.h"
 #include "http/request.h"
 
 /* "/loki/api/v1/label/{name}/values" -> "loki_api_v1_label_name_values" */
@@ -12,8 +12,8 @@ static char *metric_name_of(const char *path)
     char *name = mem_alloc(strlen(path) + 1);
     size_t n = 0;
     for (; *path; path++) {
-        if (isalnum((unsigned char)*path))
-            name[n++] = (char)tolower((unsigned char)*path);
+        if (ascii_is_alnum(*path))
+            name[n++] = (char)ascii_lower(*path);
         else if (n > 0 && name[n - 1] != '_')
             name[n++] = '_';
     }

@@ -72,7 +72,7 @@ static bool is_full_locked(const struct heads *h)
 bool heads_make_room_locked(struct heads *h)
 {
     mutex_assert_held(&h->mu);
-    return !is_full_locked(h) || freeze_locked(h, wal_next_lsn(h->wal));
+    return !is_full_locked(h) || freeze_locked(h, wal_cut(h->wal));
 }
 
 /* ---- life ---- */
@@ -256,7 +256,7 @@ bool heads_wait_frozen(struct heads *h, bool may_try, const _Atomic bool *stop, 
 {
     MUTEX_GUARD(&h->mu);
     if (is_due_locked(h))
-        freeze_locked(h, wal_next_lsn(h->wal));
+        freeze_locked(h, wal_cut(h->wal));
     if (h->frozen.g && may_try) {
         *ret = (struct frozen_head){h->frozen, h->active.g};
         return true;

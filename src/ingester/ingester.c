@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/wait_once.h"
 #include "ingester/conf.h"
+#include "ingester/cover.h"
 #include "ingester/flusher.h"
 #include "ingester/heads.h"
 #include "ingester/ingest.h"
@@ -24,11 +25,13 @@
 struct ingester {
     struct ingester_conf conf; /* fixed at init */
     struct ingester_deps deps; /* fixed at init */
-    struct buf wal_folder;     /* fixed at init, NUL-ended */
+    struct buf wal_folder;     /* fixed at init, NUL-ended, as the next */
+    struct buf witness_folder; /* of the log */
 
     /* Each has its own lock, and may call those above it. */
     struct phase phase;
     struct publisher publisher;
+    struct cover cover;
     struct heads heads;
     struct ingest ingest;
     struct spiller spiller;
@@ -63,8 +66,11 @@ static void init_parts(struct ingester *in)
     buf_printf(&in->wal_folder, "%s%s%s", absolute ? "" : d->data_dir, absolute ? "" : "/",
                in->conf.wal_dir);
     buf_put_u8(&in->wal_folder, 0);
+    buf_printf(&in->witness_folder, "%s/wal.witness", d->data_dir);
+    buf_put_u8(&in->witness_folder, 0);
     phase_init(&in->phase);
     publisher_init(&in->publisher, &publisher);
+    cover_init(&in->cover, catalog_installation(d->catalog).uuid);
     heads_init(&in->heads, in->conf.head_max_bytes, catalog_covered_lsn(d->catalog), d->ledger,
                d->views);
     in->ingest = (struct ingest){
@@ -73,8 +79,10 @@ static void init_parts(struct ingester *in)
 
 static int start_threads(struct ingester *in, struct err *err)
 {
-    const struct spill_tools tools = {
-        .publisher = &in->publisher, .streams = in->heads.streams, .period_ns = in->deps.period_ns};
+    const struct spill_tools tools = {.publisher = &in->publisher,
+                                      .streams = in->heads.streams,
+                                      .cover = &in->cover,
+                                      .period_ns = in->deps.period_ns};
     const struct watch_deps watch = {.conf = &in->conf,
                                      .data_dir = in->deps.data_dir,
                                      .wal_folder = in->wal_folder.p,
@@ -82,6 +90,8 @@ static int start_threads(struct ingester *in, struct err *err)
                                      .ingest = &in->ingest};
     const struct recovery_deps recovery = {.conf = &in->conf,
                                            .wal_folder = in->wal_folder.p,
+                                           .witness_folder = in->witness_folder.p,
+                                           .cover = &in->cover,
                                            .heads = &in->heads,
                                            .phase = &in->phase,
                                            .publisher = &in->publisher,
@@ -161,9 +171,11 @@ void ingester_close(struct ingester *in)
     wal_close(in->heads.wal);
     empty_views(in);
     heads_deinit(&in->heads);
+    cover_deinit(&in->cover);
     publisher_deinit(&in->publisher);
     phase_deinit(&in->phase);
     buf_deinit(&in->wal_folder);
+    buf_deinit(&in->witness_folder);
     free(in);
 }
 
@@ -171,7 +183,11 @@ void ingester_close(struct ingester *in)
 
 bool ingester_ready(struct ingester *in, struct buf *why)
 {
-    return phase_describe(&in->phase, why);
+    if (!phase_describe(&in->phase, why))
+        return false;
+    if (why)
+        cover_describe(&in->cover, why);
+    return true;
 }
 
 int ingester_wait_ready(struct ingester *in, int64_t timeout_ns, struct err *err)

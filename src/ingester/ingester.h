@@ -57,8 +57,9 @@ int ingester_open(struct ingester **ret, const struct ingester_conf *conf,
                   const struct ingester_deps *deps, struct err *err);
 /* Drains what was accepted, syncs the log; with flush_on_shutdown everything goes to objects. */
 void ingester_close(struct ingester *in);
-/* True when recovery is over and queries are answered; else *why (may be NULL) says what it is
- * doing or what is wrong: "replaying the WAL: 12 MiB done". */
+/* True when recovery is over and queries are answered: *why (may be NULL) then has a line for each
+ * loss that the start found, mostly none.  Else it says what it is doing or what is wrong:
+ * "replaying the WAL: 12 MiB done". */
 bool ingester_ready(struct ingester *in, struct buf *why);
 enum { INGESTER_OK = 0, INGESTER_STILL_RECOVERING = 1 };
 /* Waits for the end of recovery, up to timeout_ns (< 0: for ever); < 0 when it failed. */

@@ -8,14 +8,15 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "ingester/conf.h"
+#include "ingester/cover.h"
 #include "ingester/flusher.h"
 #include "ingester/heads.h"
 #include "ingester/ingester.h"
 #include "ingester/phase.h"
+#include "store/adopt.h"
 #include "store/catalog.h"
 #include "store/index/index.h"
 #include "store/publish.h"
-#include "store/strays.h"
 #include "store/view.h"
 #include "wal/record.h"
 #include "wal/wal.h"
@@ -24,9 +25,9 @@
 GAUGE(replay_active, "loki_ingester_wal_replay_active", "1 while the WAL is replayed");
 GAUGE(replay_seconds, "loki_ingester_wal_replay_duration_seconds", "How long the replay took");
 COUNTER(corruptions_total, "loki_ingester_wal_corruptions_total",
-        "Places of the WAL that were synced once and do not check");
-
-enum { LOG_MOST = 10 };
+        "Places of the WAL that were synced once and cannot be read");
+GAUGE(segments_missing, "halogi_segments_missing",
+      "Segments that the catalog names and that were not there, or damaged, at the start");
 
 /* A policy that the log has shown so far. */
 struct logged_policy {
@@ -37,18 +38,12 @@ struct logged_policy {
 struct recovery {
     struct recovery_deps deps;
     struct uuid installation;
-    int64_t began_wall_ns;
-
-    struct live_segment **live; /* the segments of the catalog, one reference each */
-    size_t n_live;
-    struct strays strays; /* of the local store, listed before anything was written */
 
     struct arena policies_arena;
     struct logged_policy **policies; /* addresses last */
     size_t n_policies, cap_policies;
     struct arena scratch; /* of one record */
     uint64_t n_batches, n_bad;
-    uint64_t kept_lsn; /* batches below it live in segments or were replayed */
 };
 
 /* ---- segments ---- */
@@ -66,23 +61,39 @@ static int check_tables(struct recovery *rec, const struct segment_info *info, s
     return 0;
 }
 
+static void show_segments(struct publisher *p, const struct segment_info *infos, size_t n)
+{
+    struct live_segment **live = mem_alloc((n + 1) * sizeof(struct live_segment *));
+    for (size_t i = 0; i < n; i++)
+        live[i] = publish_live(p, &infos[i]);
+    struct views_change change = {.add = live, .n_add = n};
+    views_apply(p->deps.views, &change);
+    for (size_t i = 0; i < n; i++) /* a merge must find nobody else holding its sources */
+        live_segment_unref(live[i]);
+    free(live);
+}
+
+/* The catalog is believed as far as the stores agree. */
 static int load_segments(struct recovery *rec, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    CLEANUP(adoption_deinit) struct adoption adoption = {0};
     struct publisher *p = rec->deps.publisher;
     struct segment_info *infos = NULL;
     size_t n = 0;
     int r = catalog_load(p->deps.catalog, &arena, &infos, &n, err);
+    if (r == 0)
+        r = adopt(p, infos, n, &adoption, err);
+    if (r == 0 && adoption.n_adopted + adoption.n_replaced)
+        r = catalog_load(p->deps.catalog, &arena, &infos, &n, err);
     for (size_t i = 0; i < n && r == 0; i++)
         r = check_tables(rec, &infos[i], err);
     if (r < 0)
         return r;
-    rec->live = mem_alloc((n + 1) * sizeof(struct live_segment *));
-    for (; rec->n_live < n; rec->n_live++)
-        rec->live[rec->n_live] = publish_live(p, &infos[rec->n_live]);
-    struct views_change change = {.add = rec->live, .n_add = n};
-    views_apply(p->deps.views, &change);
-    return strays_list(&rec->strays, &p->deps.stores, PLACE_LOCAL, rec->live, n, INT64_MAX, err);
+    metric_set(&segments_missing, (int64_t)adoption.n_missing);
+    cover_add(rec->deps.cover, infos, n);
+    show_segments(p, infos, n);
+    return 0;
 }
 
 /* ---- the log ---- */
@@ -136,6 +147,12 @@ static int replay_batch(struct recovery *rec, const struct wal_record *record, s
     return 0;
 }
 
+static void note_hole(void *ctx, struct lsn_span hole)
+{
+    struct recovery *rec = ctx;
+    cover_add_hole(rec->deps.cover, hole);
+}
+
 static int replay_record(void *ctx, const struct wal_record *record, struct err *err)
 {
     struct recovery *rec = ctx;
@@ -144,111 +161,60 @@ static int replay_record(void *ctx, const struct wal_record *record, struct err 
                                               : replay_batch(rec, record, err);
     if (r != ERR_CORRUPT)
         return r;
-    /* Its checksum held, so it is not the disk.  The rest is still worth having. */
+    /* Its checksum held, so it is not the disk.  The rest is still worth having, and the record may
+     * be of use to another version. */
     rec->n_bad++;
+    note_hole(rec, (struct lsn_span){record->lsn,
+                                     record->lsn + WAL_RECORD_HEADER_BYTES + record->body.len});
     LOG_ERROR("a WAL record cannot be replayed; what it held is lost", log_uint("lsn", record->lsn),
               log_str("err", err ? err->text : ""));
     return 0;
 }
 
-static int open_log(struct recovery *rec, const struct wal_replayed *replayed, struct err *err)
+static int open_log(struct recovery *rec, const struct wal_options *options,
+                    const struct wal_replayed *replayed, struct err *err)
 {
-    const struct ingester_conf *c = rec->deps.conf;
-    struct wal_options options = {.folder = rec->deps.wal_folder,
-                                  .installation = rec->installation,
-                                  .sync = ingester_conf_sync(c),
-                                  .sync_interval_ns = c->wal_sync_interval_ns,
-                                  .file_bytes = c->wal_file_bytes};
     struct wal *wal = NULL;
-    if (!c->wal_enabled)
+    if (!rec->deps.conf->wal_enabled)
         LOG_WARN("ingester.wal.enabled: false is taken as ingester.wal.sync: none");
-    int r = wal_open(&wal, &options, replayed, err);
+    int r = wal_open(&wal, options, replayed, err);
     if (r < 0)
         return r;
-    bool nothing_kept = rec->n_batches + rec->n_bad == 0;
-    wal_covered(wal, nothing_kept ? wal_lsn(replayed->next_epoch, 0)
-                                  : catalog_covered_lsn(rec->deps.publisher->deps.catalog));
+    cover_recycle(rec->deps.cover, wal);
     heads_take_log(rec->deps.heads, wal);
     return 0;
 }
 
 static int replay_log(struct recovery *rec, struct err *err)
 {
-    uint64_t from_lsn = catalog_covered_lsn(rec->deps.publisher->deps.catalog);
+    const struct ingester_conf *c = rec->deps.conf;
+    const struct wal_options options = {.folder = rec->deps.wal_folder,
+                                        .witness = rec->deps.witness_folder,
+                                        .installation = rec->installation,
+                                        .sync = ingester_conf_sync(c),
+                                        .sync_interval_ns = c->wal_sync_interval_ns,
+                                        .file_bytes = c->wal_file_bytes};
+    const struct wal_sink sink = {replay_record, note_hole, rec};
+    struct lsn_set covered = cover_copy(rec->deps.cover);
     struct wal_replayed replayed;
-    int r = wal_replay(rec->deps.wal_folder, rec->installation, from_lsn, replay_record, rec,
-                       &replayed, err);
-    if (r == 0) {
-        bool clean = replayed.n_corrupt + rec->n_bad == 0;
-        rec->kept_lsn = clean && replayed.end_lsn > from_lsn ? replayed.end_lsn : from_lsn;
-        r = open_log(rec, &replayed, err);
-    }
+    int r = wal_replay(&options, &covered, &sink, &replayed, err);
+    lsn_set_deinit(&covered);
+    if (r == 0)
+        r = open_log(rec, &options, &replayed, err);
     if (r < 0)
         return err_context(err, r, "WAL replay");
-    metric_add(&corruptions_total, (int64_t)(replayed.n_corrupt + rec->n_bad));
+    uint64_t n_lost = replayed.n_holes + rec->n_bad;
+    metric_add(&corruptions_total, (int64_t)n_lost);
     LOG_INFO("WAL replayed", log_uint("batches", rec->n_batches),
-             log_uint("bytes", replayed.n_bytes),
-             log_uint("corrupt", replayed.n_corrupt + rec->n_bad),
+             log_uint("bytes", replayed.n_bytes), log_uint("corrupt", n_lost),
              log_uint("torn_bytes", replayed.torn_bytes));
     return 0;
-}
-
-/* ---- what the last run left ---- */
-
-/* A stray goes only when nothing can be lost with it: this installation wrote it, all its batches
- * are covered by the catalog or were replayed, and every segment that the catalog names is there,
- * so that the catalog is not an old copy. */
-static void remove_strays(struct recovery *rec)
-{
-    struct publisher *p = rec->deps.publisher;
-    struct leftovers gone = LEFTOVERS_INIT;
-    struct err err = ERR_INIT;
-    size_t n_left = 0;
-    for (size_t i = 0; i < rec->strays.n; i++) {
-        const struct stray *s = &rec->strays.v[i];
-        struct uuid uuid;
-        if (stray_judge(s, &p->deps.stores, rec->installation, rec->kept_lsn, &uuid) ==
-            STRAY_KEPT_ELSEWHERE)
-            leftovers_add(&gone, uuid, s->place, s->key);
-        else if (n_left++ < LOG_MOST)
-            LOG_WARN("a segment that the catalog does not know, and that is not clearly a "
-                     "left-over of ours: left alone",
-                     log_sv("key", s->key));
-    }
-    if (gone.n)
-        LOG_INFO("left-over segments removed", log_uint("segments", gone.n));
-    if (leftovers_remove(&gone, p->deps.index, &p->deps.stores, &err) < 0)
-        LOG_WARN("left-over segments were not removed", log_str("err", err.text));
-}
-
-/* Before the first object is written. */
-static void tidy_up(struct recovery *rec)
-{
-    struct strays *s = &rec->strays;
-    struct err err = ERR_INIT;
-    int r = strays_list(s, &rec->deps.publisher->deps.stores, PLACE_OBJECT, rec->live, rec->n_live,
-                        rec->began_wall_ns, &err);
-    for (size_t i = 0; i < s->n_missing && i < LOG_MOST; i++)
-        LOG_ERROR("a segment that the catalog names is missing; what it held is lost, unless its "
-                  "file comes back",
-                  log_sv("key", s->missing[i].key));
-    if (r < 0)
-        LOG_WARN("the object store cannot be listed", log_str("err", err.text));
-    else if (s->n_missing)
-        LOG_ERROR("left-over segments are not removed, since others are missing",
-                  log_uint("missing", s->n_missing));
-    else
-        remove_strays(rec);
 }
 
 /* ---- the thread ---- */
 
 static void recovery_free(struct recovery *rec)
 {
-    for (size_t i = 0; i < rec->n_live; i++)
-        live_segment_unref(rec->live[i]);
-    free(rec->live);
-    strays_deinit(&rec->strays);
     arena_deinit(&rec->policies_arena);
     arena_deinit(&rec->scratch);
     free(rec->policies);
@@ -274,13 +240,11 @@ static void recovery_run(void *ctx)
     struct err err = ERR_INIT;
     int r = recover(rec, &err);
     enum ingester_phase phase = phase_recovered(rec->deps.phase, r, &err);
-    if (phase == PHASE_READY)
-        tidy_up(rec);
-    else if (phase == PHASE_FAILED)
+    if (phase == PHASE_FAILED)
         LOG_ERROR("recovery failed", log_str("err", err.text));
-    else
+    else if (phase != PHASE_READY)
         LOG_INFO("recovery ends early: the server is stopping");
-    recovery_free(rec); /* a merge must find nobody else holding its sources */
+    recovery_free(rec);
     if (phase == PHASE_READY)
         flusher_begin(flusher);
 }
@@ -290,7 +254,6 @@ int recovery_start(struct thread *ret, const struct recovery_deps *deps, struct 
     struct recovery *rec = mem_zalloc(1, sizeof *rec);
     rec->deps = *deps;
     rec->installation = catalog_installation(deps->publisher->deps.catalog).uuid;
-    rec->began_wall_ns = clock_wall_ns();
     int r = thread_start(ret, "recover", recovery_run, rec, err);
     if (r < 0)
         recovery_free(rec);

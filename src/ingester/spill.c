@@ -28,6 +28,7 @@
 #include "base/ledger.h"
 #include "chunk/head.h"
 #include "chunk/segment.h"
+#include "ingester/cover.h"
 #include "ingester/gather.h"
 #include "ingester/heads.h"
 #include "ingester/streams/streams.h"
@@ -151,12 +152,15 @@ static int write_contents(struct spill *sp, const struct head_span *from, struct
                           struct err *err)
 {
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    struct segment_coverage coverage = {.first = from->first_lsn, .last = from->end_lsn - 1};
-    memcpy(coverage.source, d->header.installation, UUID_BYTES);
     struct sorted_tenant *tenants = NULL;
     size_t n = streams_sort(sp->tools->streams, &arena, &tenants);
     int r = write_tenants(sp, tenants, n, err);
-    return r < 0 ? r : segment_writer_finish(sp->w, &coverage, 1, NULL, 0, &d->bytes, err);
+    if (r < 0)
+        return r;
+    size_t n_coverage = 0;
+    struct segment_coverage *coverage =
+        cover_claim(sp->tools->cover, from->first_lsn, from->end_lsn, &arena, &n_coverage);
+    return segment_writer_finish(sp->w, coverage, n_coverage, NULL, 0, &d->bytes, err);
 }
 
 int spill_write(const struct spill_tools *tools, const struct head_span *from,

@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 struct arena;
+struct cover;     /* ingester/cover.h */
 struct head_span; /* ingester/heads.h */
 struct publisher; /* store/publish.h */
 struct segment_draft;
@@ -16,7 +17,8 @@ struct streams;
 struct spill_tools {
     struct publisher *publisher;
     struct streams *streams;
-    int64_t period_ns; /* of the parts */
+    struct cover *cover; /* what others hold already, for the claim */
+    int64_t period_ns;   /* of the parts */
 };
 /* Writes it, parts by tenant and period, and makes it durable in the local store; *ret (its key in
  * the arena) is for publish_prepare.  After a failure nothing of it is there, but where the last

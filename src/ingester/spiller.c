@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "chunk/segment.h"
+#include "ingester/cover.h"
 #include "ingester/heads.h"
 #include "ingester/ingest.h"
 #include "store/publish.h"
@@ -45,15 +46,16 @@ static int spill(struct spiller *s, const struct frozen_head *from, struct err *
     if (r < 0)
         return r;
     struct generation *next = from->next;
-    struct publication what = {
-        .add = &info, .n_add = 1, .covered_lsn = from->span.end_lsn, .heads = &next, .n_heads = 1};
+    struct publication what = {.add = &info, .n_add = 1, .heads = &next, .n_heads = 1};
+    what.covered_lsn = cover_reach_with(s->tools.cover, &info);
     r = publish_commit(s->tools.publisher, &s->failed, &what, err);
     if (r < 0)
         return r;
+    cover_add(s->tools.cover, &info, 1);
     heads_drop_frozen(s->heads);
     wal = heads_log(s->heads);
     if (wal)
-        wal_covered(wal, from->span.end_lsn);
+        cover_recycle(s->tools.cover, wal);
     LOG_INFO("head written", log_sv("segment", info.key), log_uint("rows", info.n_rows),
              log_uint("line_bytes", info.line_bytes), log_uint("bytes", info.bytes),
              log_uint("parts", info.n_parts));

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ascii.h"
 #include "base/str_view.h"
 
 #ifdef __SSE2__
@@ -49,7 +50,7 @@ static inline size_t scan_short_name(struct str_view text, size_t at)
         unsigned others = ~scan_name_mask_(v), first = others & (0u - others);
         char c = text.p[at];
         /* the first byte that fits no name is the quote */
-        if ((first & quotes) && !(c >= '0' && c <= '9'))
+        if ((first & quotes) && !ascii_is_digit(c))
             return (size_t)__builtin_ctz(first);
     }
 #endif
@@ -90,7 +91,7 @@ static inline size_t scan_short_number(struct str_view text, size_t at)
         unsigned stops = ~scan_mask_(_mm_andnot_si128(SCAN_IS_(v, ','), in_range));
         size_t n = (size_t)__builtin_ctz(stops);
         char first = text.p[at];
-        if (n < 16 && (first == '-' || (first >= '0' && first <= '9')) &&
+        if (n < 16 && (first == '-' || ascii_is_digit(first)) &&
             (text.p[at + n] == ',' || text.p[at + n] == '}'))
             return n;
     }
@@ -186,7 +187,7 @@ static inline size_t scan_logfmt_word(struct str_view text, size_t at, bool *ret
 static inline bool scan_is_name(struct str_view text, size_t from, size_t to)
 {
     size_t at = from;
-    if (from == to || (text.p[from] >= '0' && text.p[from] <= '9'))
+    if (from == to || ascii_is_digit(text.p[from]))
         return false;
 #ifdef __SSE2__
     for (; at < to && text.len - at >= 16; at += 16) {
@@ -199,8 +200,7 @@ static inline bool scan_is_name(struct str_view text, size_t from, size_t to)
     }
 #endif
     for (; at < to; at++) {
-        char c = text.p[at], lower = (char)(c | 0x20);
-        if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+        if (!ascii_is_word(text.p[at]))
             return false;
     }
     return true;

@@ -3,11 +3,7 @@
  * parted by ; and one final character. */
 #include "lines/decolorize.h"
 
-static bool is_alnum(char c)
-{
-    char lower = (char)(c | 0x20);
-    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
-}
+#include "base/ascii.h"
 
 static char at_or_nul(struct str_view s, size_t i)
 {
@@ -26,7 +22,7 @@ static size_t introducer(struct str_view s)
 static size_t title_end(struct str_view s, size_t at)
 {
     for (;; at++) {
-        while (is_alnum(at_or_nul(s, at)))
+        while (ascii_is_alnum(at_or_nul(s, at)))
             at++;
         if (at_or_nul(s, at) != ';')
             return at_or_nul(s, at) == 0x07 && at < s.len ? at + 1 : 0;
@@ -35,14 +31,14 @@ static size_t title_end(struct str_view s, size_t at)
 
 static size_t skip_digits(struct str_view s, size_t at, unsigned max)
 {
-    for (; max > 0 && at_or_nul(s, at) >= '0' && at_or_nul(s, at) <= '9'; max--)
+    for (; max > 0 && ascii_is_digit(at_or_nul(s, at)); max--)
         at++;
     return at;
 }
 
 static bool is_final(char c)
 {
-    return c && ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'P') || (c >= 'f' && c <= 'n') ||
+    return c && (ascii_is_digit(c) || (c >= 'A' && c <= 'P') || (c >= 'f' && c <= 'n') ||
                  strchr("RZcqrty=><~", c));
 }
 

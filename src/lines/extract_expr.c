@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The grammar of JSON paths and logfmt keys in extraction expressions.  Loki has a generated parser
+ * for it, whose names of tokens stand in the errors that users see: hence DOT, LSB and RSB. */
 #include "lines/extract_expr.h"
 
 #include <stdint.h>
+
+#include "base/ascii.h"
 
 enum path_token { P_END, P_DOT, P_LSB, P_RSB, P_STRING, P_FIELD, P_INDEX };
 
@@ -13,17 +17,7 @@ struct path_lexer {
     struct str_view value; /* of STRING, FIELD, INDEX */
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_field_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-}
-
-static size_t run(struct str_view s, bool (*holds)(char))
+static size_t run(struct str_view s, bool (*holds)(int))
 {
     size_t n = 0;
     while (n < s.len && holds(s.p[n]))
@@ -54,12 +48,12 @@ static enum path_token next_token(struct path_lexer *lx)
         lx->at += end + 1;
         return P_STRING;
     }
-    if (!is_field_char(c))
+    if (!ascii_is_word(c))
         return P_END;
-    size_t n = run(rest, is_digit(c) ? is_digit : is_field_char);
+    size_t n = run(rest, ascii_is_digit(c) ? ascii_is_digit : ascii_is_word);
     lx->value = sv_sub(rest, 0, n);
     lx->at += n;
-    return is_digit(c) ? P_INDEX : P_FIELD;
+    return ascii_is_digit(c) ? P_INDEX : P_FIELD;
 }
 
 static int unexpected(struct str_view text, enum path_token t, const char *expecting,
@@ -140,7 +134,7 @@ int logfmt_key_parse(struct str_view text, struct str_view *ret, struct err *err
         *ret = sv_sub(text, 1, text.len - 2);
         return 0;
     }
-    if (text.len > 0 && !is_digit(text.p[0]) && run(text, is_field_char) == text.len) {
+    if (text.len > 0 && !ascii_is_digit(text.p[0]) && run(text, ascii_is_word) == text.len) {
         *ret = text;
         return 0;
     }

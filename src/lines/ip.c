@@ -4,22 +4,10 @@
  * IPv6 clothes is IPv6. */
 #include "lines/ip.h"
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/go_quote.h"
 #include "model/labels.h"
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool parse_v4(struct str_view text, uint8_t out[4])
 {
@@ -43,7 +31,7 @@ static bool parse_group(struct str_view text, uint8_t out[2])
     if (text.len == 0 || text.len > 4)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        int d = hex_value(text.p[i]);
+        int d = ascii_hex_value(text.p[i]);
         if (d < 0)
             return false;
         v = v * 16 + (unsigned)d;
@@ -161,15 +149,16 @@ bool ip_range_has(const struct ip_range *range, const struct ip *ip)
 
 static bool starts_like_v4(struct str_view s)
 {
-    return s.len >= 4 && is_digit(s.p[0]) && (s.p[1] == '.' || s.p[2] == '.' || s.p[3] == '.');
+    return s.len >= 4 && ascii_is_digit(s.p[0]) &&
+           (s.p[1] == '.' || s.p[2] == '.' || s.p[3] == '.');
 }
 
 static bool starts_like_v6(struct str_view s)
 {
     if (s.len >= 3 && s.p[0] == ':')
-        return s.p[1] == ':' && hex_value(s.p[2]) >= 0;
+        return s.p[1] == ':' && ascii_hex_value(s.p[2]) >= 0;
     size_t n = 0;
-    while (n < s.len && n < 5 && hex_value(s.p[n]) >= 0)
+    while (n < s.len && n < 5 && ascii_hex_value(s.p[n]) >= 0)
         n++;
     return n >= 1 && n <= 4 && n < s.len && s.p[n] == ':';
 }
@@ -177,7 +166,7 @@ static bool starts_like_v6(struct str_view s)
 static size_t run_of_v4(struct str_view s)
 {
     size_t n = 0;
-    while (n < s.len && (is_digit(s.p[n]) || s.p[n] == '.'))
+    while (n < s.len && (ascii_is_digit(s.p[n]) || s.p[n] == '.'))
         n++;
     return n;
 }
@@ -185,7 +174,7 @@ static size_t run_of_v4(struct str_view s)
 static size_t run_of_v6(struct str_view s)
 {
     size_t n = 0;
-    while (n < s.len && (hex_value(s.p[n]) >= 0 || s.p[n] == ':' || s.p[n] == '.'))
+    while (n < s.len && (ascii_hex_value(s.p[n]) >= 0 || s.p[n] == ':' || s.p[n] == '.'))
         n++;
     return n;
 }

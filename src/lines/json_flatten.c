@@ -15,7 +15,7 @@
 
 enum { DEPTH_MAX = 1000, MAX_WAITING = 32 };
 
-struct pair {
+struct waiting_pair {
     struct str_view name, value;
 };
 
@@ -32,7 +32,7 @@ struct flattener {
     bool waits;             /* its end has not been seen, so its pairs are kept back */
     bool stopped;           /* the receiver has enough */
     size_t n_waiting;
-    struct pair waiting[MAX_WAITING];
+    struct waiting_pair waiting[MAX_WAITING];
     size_t prefix_len[DEPTH_MAX + 1]; /* by depth; [0] is 0 */
 };
 
@@ -64,7 +64,7 @@ static bool emit_pair(struct flattener *f, struct str_view name, struct str_view
     if (f->waits && f->n_waiting == MAX_WAITING && !prove_end(f))
         return false;
     if (f->waits) {
-        f->waiting[f->n_waiting++] = (struct pair){name, value};
+        f->waiting[f->n_waiting++] = (struct waiting_pair){name, value};
         return true;
     }
     f->stopped = !f->emit(f->ctx, name, value);

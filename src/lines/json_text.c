@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lines/json_text.h"
 
+#include "base/utf8.h"
 #include "lines/byte_scan.h"
 #include "lines/label_key.h"
-#include "regex/unicode.h"
 
 #define FAULT(text)                                                                                \
     {                                                                                              \
@@ -92,7 +92,7 @@ static bool take_scalar(struct json_cursor *c, struct json_value *ret)
     if (n == 0)
         return fail(c, JSON_FAULT_VALUE);
     char first = word.p[0];
-    if (first == '-' || (first >= '0' && first <= '9'))
+    if (first == '-' || ascii_is_digit(first))
         ret->kind = JSON_NUMBER;
     else if (sv_eq(word, SV("true")) || sv_eq(word, SV("false")))
         ret->kind = JSON_BOOL;
@@ -158,39 +158,11 @@ bool json_more(struct json_cursor *c, char closing)
     return c->at < c->text.len ? true : fail(c, JSON_FAULT_ARRAY);
 }
 
-static int hex4(struct str_view text)
-{
-    int v = 0;
-    if (text.len < 4)
-        return -1;
-    for (int i = 0; i < 4; i++) {
-        char ch = text.p[i], lower = (char)(ch | 0x20);
-        int d =
-            ch >= '0' && ch <= '9' ? ch - '0' : (lower >= 'a' && lower <= 'f' ? lower - 87 : -1);
-        if (d < 0)
-            return -1;
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-/* \uXXXX, with a second one where the first is half a pair.  `text` starts at the u.  Returns the
- * bytes it takes, 0 when it is malformed. */
+/* A lone half of a pair is malformed too.  `text` starts at the u; 0: malformed. */
 static size_t take_unicode(struct str_view text, uint32_t *ret)
 {
-    int high = hex4(sv_from(text, 1));
-    if (high < 0)
-        return 0;
-    *ret = (uint32_t)high;
-    if (high < 0xd800 || high > 0xdfff)
-        return 5;
-    if (high > 0xdbff || !sv_starts_with(sv_from(text, 5), SV("\\u")))
-        return 0;
-    int low = hex4(sv_from(text, 7));
-    if (low < 0xdc00 || low > 0xdfff)
-        return 0;
-    *ret = 0x10000 + (((uint32_t)high - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
-    return 11;
+    size_t n = utf8_json_escape(sv_from(text, 1), ret);
+    return n == 0 || (*ret >= 0xd800 && *ret < 0xe000) ? 0 : n + 1;
 }
 
 bool json_unescape(struct arena *a, struct str_view text, struct str_view *ret)
@@ -218,7 +190,7 @@ bool json_unescape(struct arena *a, struct str_view text, struct str_view *ret)
         size_t n = escape.len && escape.p[0] == 'u' ? take_unicode(escape, &rune) : 0;
         if (n == 0)
             return false;
-        out += rune_encode(rune, out);
+        out += utf8_encode(rune, out);
         at += 1 + n;
     }
     *ret = sv(start, (size_t)(out - start));

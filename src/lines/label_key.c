@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lines/label_key.h"
 
+#include "base/ascii.h"
 #include "regex/unicode.h"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool fits_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-}
 
 size_t label_key_put(char *out, struct str_view key, bool first)
 {
     size_t n = 0;
-    if (first && key.len && is_digit(key.p[0]))
+    if (first && key.len && ascii_is_digit(key.p[0]))
         out[n++] = '_';
     for (size_t i = 0; i < key.len;) {
-        if (fits_name(key.p[i])) {
+        if (ascii_is_word(key.p[i])) {
             out[n++] = key.p[i++];
             continue;
         }
@@ -34,9 +25,9 @@ struct str_view label_key_sanitise(struct arena *a, struct str_view key)
 {
     key = sv_trim(key);
     size_t i = 0;
-    while (i < key.len && fits_name(key.p[i]))
+    while (i < key.len && ascii_is_word(key.p[i]))
         i++;
-    if (i == key.len && (key.len == 0 || !is_digit(key.p[0])))
+    if (i == key.len && (key.len == 0 || !ascii_is_digit(key.p[0])))
         return key;
     char *out = arena_alloc(a, key.len + 1);
     return sv(out, label_key_put(out, key, true));

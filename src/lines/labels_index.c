@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Open addressing over hashes alone.  Clearing keeps the memory and touches none of it: a line of
+ * thousands of keys may be followed by many of few, which are not indexed at all. */
 #include "lines/labels_index.h"
 
 #include "base/bytes.h"

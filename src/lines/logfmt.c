@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Loki reads logfmt byte by byte; here words are looked at sixteen or more bytes at a time
+ * (byte_scan.h), and what is rare (escapes, bytes over 0x7f) is only noted on the way and looked at
+ * once the word is complete.  A broken pair ends at the next blank, and the line goes on behind it
+ * unless the stage is strict. */
 #include "lines/logfmt.h"
 
 #include "lines/byte_scan.h"

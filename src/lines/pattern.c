@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Captures and literals alternate, so matching is a search for the next literal, from left to
+ * right, without going back: linear in the line. */
 #include "lines/pattern.h"
 
+#include "base/ascii.h"
 #include "model/name_list.h"
 
 static bool is_name_char(char c, bool first)
 {
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || c == '_' || (!first && c >= '0' && c <= '9');
+    return ascii_is_word(c) && !(first && ascii_is_digit(c));
 }
 
 /* Bytes of the capture that `text` starts with, 0 when it starts with none. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Two walks over the object: the first looks for _entry and for faults, since nothing may be
+ * emitted from a line that is broken further on, the second emits. */
 #include "lines/unpack.h"
 
 #include "lines/json_text.h"

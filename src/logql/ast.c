@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Names of the operators, and whether two trees say the same. */
 #include "logql/ast.h"
 
 const char *range_op_text(enum range_op op)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Refuses queries that the grammar lets through, with Loki's words.  Regexes, patterns and
+ * templates are built once and thrown away, to see that they can be; the engine builds its own. */
 #include "logql/check.h"
 
 #include "base/arena.h"

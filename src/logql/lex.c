@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/values.h"
 #include "logql/lex_number.h"
 #include "logql/lex_string.h"
@@ -135,38 +136,13 @@ static bool parenthesis_follows(struct str_view text, size_t at)
     return at < text.len && text.p[at] == '(';
 }
 
-static bool in_table(struct str_view name, uint32_t rune)
-{
-    const struct unicode_table *t = unicode_find(name);
-    size_t low = 0, high = t ? t->n : 0;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (rune > t->ranges[mid].hi)
-            low = mid + 1;
-        else if (rune < t->ranges[mid].lo)
-            high = mid;
-        else
-            return true;
-    }
-    return false;
-}
-
-static bool is_name_rune(uint32_t rune, bool first)
-{
-    if (rune < 0x80) {
-        char c = (char)(rune | 0x20);
-        return (c >= 'a' && c <= 'z') || rune == '_' || (!first && rune >= '0' && rune <= '9');
-    }
-    return in_table(SV("L"), rune) || (!first && in_table(SV("Nd"), rune));
-}
-
 static size_t identifier_bytes(struct str_view text)
 {
     size_t n = 0;
     while (n < text.len) {
         uint32_t rune;
         unsigned width = rune_decode(text.p + n, text.len - n, &rune);
-        if (!is_name_rune(rune, n == 0))
+        if (!unicode_is_word(rune) || (n == 0 && unicode_in(rune, SV("Nd"))))
             break;
         n += width;
     }
@@ -254,7 +230,7 @@ static bool lex_after_minus(struct lexer *lx, struct token *t)
 {
     struct str_view rest = sv_from(lx->text, lx->at);
     size_t n = 1;
-    while (n < rest.len && ((rest.p[n] >= 'a' && rest.p[n] <= 'z') || rest.p[n] == '-'))
+    while (n < rest.len && (ascii_is_lower(rest.p[n]) || rest.p[n] == '-'))
         n++;
     t->text = sv_sub(rest, 0, n);
     bool strict = sv_eq(t->text, SV("--strict"));
@@ -264,7 +240,7 @@ static bool lex_after_minus(struct lexer *lx, struct token *t)
     } else {
         n = 1 + duration_chars(sv_from(rest, 1));
         t->text = sv_sub(rest, 0, n);
-        if (n < 3 || (t->text.p[n - 1] >= '0' && t->text.p[n - 1] <= '9') ||
+        if (n < 3 || ascii_is_digit(t->text.p[n - 1]) ||
             duration_parse_go(t->text, &t->ns, NULL) < 0)
             return false;
         t->kind = T_DURATION;
@@ -335,7 +311,7 @@ int lexer_next(struct lexer *lx, struct token *ret, struct err *err)
     }
     if (c == '"' || c == '`')
         return lex_string(lx, ret, err);
-    if ((c >= '0' && c <= '9') || (c == '.' && peek(lx, 1) >= '0' && peek(lx, 1) <= '9'))
+    if (ascii_is_digit(c) || (c == '.' && ascii_is_digit(peek(lx, 1))))
         return lex_number(lx, ret, err);
     if (c == '[')
         return lex_range(lx, ret, err);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Go's grammar of number literals, with Go's words for each way of getting one wrong; a wrong one
+ * is still read to its end. */
 #include "logql/lex_number.h"
 
 #include <stdio.h>
+
+#include "base/ascii.h"
 
 size_t duration_chars(struct str_view text)
 {
@@ -27,7 +31,7 @@ size_t bytesize_chars(struct str_view text)
 }
 
 /* Where we are in the literal. */
-struct cursor {
+struct number_cursor {
     struct str_view text;
     size_t at;
     char prefix; /* 'x', 'o', 'b', '0' for a leading zero, or NUL */
@@ -35,18 +39,17 @@ struct cursor {
     bool any_digit, is_float, stray_underscore;
 };
 
-static char here(const struct cursor *c)
+static char here(const struct number_cursor *c)
 {
     return c->at < c->text.len ? c->text.p[c->at] : '\0';
 }
 
 static bool is_digit_of(char ch, bool hex)
 {
-    char lower = (char)(ch | 0x20);
-    return (ch >= '0' && ch <= '9') || (hex && lower >= 'a' && lower <= 'f');
+    return ascii_digit_value(ch, hex ? 16 : 10) >= 0;
 }
 
-static void digits(struct cursor *c, char max)
+static void digits(struct number_cursor *c, char max)
 {
     bool hex = c->prefix == 'x' && max == 'x';
     for (; is_digit_of(here(c), hex) || here(c) == '_'; c->at++) {
@@ -71,7 +74,7 @@ static const char *base_name(char prefix)
                            : "octal literal";
 }
 
-static void read_prefix(struct cursor *c)
+static void read_prefix(struct number_cursor *c)
 {
     if (here(c) != '0')
         return;
@@ -87,7 +90,7 @@ static void read_prefix(struct cursor *c)
     }
 }
 
-static const char *read_exponent(struct cursor *c)
+static const char *read_exponent(struct number_cursor *c)
 {
     char e = (char)(here(c) | 0x20);
     if (!(e == 'e' && (c->prefix == 0 || c->prefix == '0')) && !(e == 'p' && c->prefix == 'x'))
@@ -106,7 +109,7 @@ static const char *read_exponent(struct cursor *c)
 
 void number_literal_scan(struct str_view text, struct number_scan *ret)
 {
-    struct cursor c = {.text = text};
+    struct number_cursor c = {.text = text};
     ret->fault[0] = '\0';
     const char *fault = NULL;
     read_prefix(&c);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Words of the language in one sorted table.  Those that are functions are names where no
+ * parenthesis follows, so that a label may be called `rate`. */
 #include "logql/lex_words.h"
+
+#include "base/ascii.h"
 
 #define KEYWORD(text, kind)                                                                        \
     {                                                                                              \
@@ -80,7 +84,7 @@ const struct word *word_find(struct str_view text)
     if (text.len < 2 || text.len > WORD_MAX_BYTES)
         return NULL;
     for (size_t i = 0; i < text.len; i++)
-        lower[i] = text.p[i] >= 'A' && text.p[i] <= 'Z' ? (char)(text.p[i] + 32) : text.p[i];
+        lower[i] = (char)ascii_lower(text.p[i]);
     size_t low = 0, high = N_WORDS;
     while (low < high) {
         size_t mid = (low + high) / 2;

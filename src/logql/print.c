@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A tree back to text, as Loki prints it: one line, each binary operation in parentheses of its
+ * own.  What it prints parses to the same tree (a fuzz target holds that); format.c breaks it over
+ * lines. */
 #include "logql/print.h"
 
 #include <math.h>

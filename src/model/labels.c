@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/labels.h"
-#include "base/go_quote.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
+
+#include "base/ascii.h"
+#include "base/go_quote.h"
 
 uint64_t labels_hash_encoded(struct str_view encoded)
 {
@@ -37,12 +39,9 @@ struct str_view labels_get(struct labels l, struct str_view name)
 
 bool labels_is_name(struct str_view name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i], lower = c | 0x20;
-        bool letter = c == '_' || (unsigned char)(lower - 'a') < 26;
-        if (!letter && (i == 0 || (unsigned char)(c - '0') >= 10))
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_word(name.p[i]) || (i == 0 && ascii_is_digit(name.p[i])))
             return false;
-    }
     return name.len > 0;
 }
 

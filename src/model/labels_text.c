@@ -3,33 +3,35 @@
  * Errors carry line and column (in bytes, from 1) of the offending token. */
 #include <stdio.h>
 
+#include "base/ascii.h"
+#include "base/go_quote.h"
 #include "base/utf8.h"
 #include "model/labels.h"
 
-enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_CHAR, TOKEN_BAD };
+enum labels_token_kind { TOKEN_END, TOKEN_NAME, TOKEN_STRING, TOKEN_CHAR, TOKEN_BAD };
 
-struct token {
-    enum token_kind kind;
+struct labels_token {
+    enum labels_token_kind kind;
     size_t at;            /* in the text */
     struct str_view raw;  /* as written */
     struct str_view text; /* of a string: without quotes and escapes */
 };
 
-struct parser {
+struct labels_parser {
     struct str_view text;
     size_t at;
     bool in_braces;
-    struct token token; /* the one looked at */
+    struct labels_token token; /* the one looked at */
     struct arena *arena;
     struct err *err;
     struct label *v;
     size_t n, cap;
 };
 
-static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
+static int fail_at(struct labels_parser *p, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
+static int fail_at(struct labels_parser *p, size_t at, const char *fmt, ...)
 {
     size_t line = 1, line_start = 0;
     for (size_t i = 0; i < at; i++) {
@@ -49,15 +51,10 @@ static int fail_at(struct parser *p, size_t at, const char *fmt, ...)
 
 static bool is_name_start(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    return ascii_is_letter(c) || c == '_';
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static void skip_blanks(struct parser *p)
+static void skip_blanks(struct labels_parser *p)
 {
     for (; p->at < p->text.len; p->at++) {
         char c = p->text.p[p->at];
@@ -71,56 +68,9 @@ static void skip_blanks(struct parser *p)
     }
 }
 
-/* --- strings ---------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 99;
-}
-
-static const char SHORT_ESCAPES[] = "abfnrtv\\", SHORT_MEANS[] = "\a\b\f\n\r\t\v\\";
-
-/* The escape after a backslash at s[0]: appends what it means, returns its length or 0. */
-static size_t unescape(struct str_view s, char quote, struct buf *out)
-{
-    if (s.len == 0)
-        return 0;
-    const char *known = s.p[0] ? strchr(SHORT_ESCAPES, s.p[0]) : NULL;
-    if (known || s.p[0] == quote) {
-        buf_put_u8(out, (uint8_t)(known ? SHORT_MEANS[known - SHORT_ESCAPES] : quote));
-        return 1;
-    }
-    bool octal = s.p[0] >= '0' && s.p[0] <= '7';
-    size_t n = octal ? 3 : s.p[0] == 'x' ? 2 : s.p[0] == 'u' ? 4 : s.p[0] == 'U' ? 8 : 0;
-    size_t from = octal ? 0 : 1;
-    if (n == 0 || s.len < from + n)
-        return 0;
-    uint32_t v = 0;
-    for (size_t i = from; i < from + n; i++) {
-        int d = hex_digit(s.p[i]);
-        if (d >= (octal ? 8 : 16))
-            return 0;
-        v = v * (octal ? 8 : 16) + (uint32_t)d;
-    }
-    if (octal || s.p[0] == 'x') {
-        if (v > 255)
-            return 0;
-        buf_put_u8(out, (uint8_t)v);
-    } else {
-        if (v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-            return 0;
-        utf8_put(out, v);
-    }
-    return from + n;
-}
-
-static int lex_raw_string(struct parser *p)
+static int lex_raw_string(struct labels_parser *p)
 {
     size_t start = p->at;
     size_t len = sv_find_byte(sv_from(p->text, start + 1), '`');
@@ -131,7 +81,7 @@ static int lex_raw_string(struct parser *p)
     return 0;
 }
 
-static int lex_quoted_string(struct parser *p)
+static int lex_quoted_string(struct labels_parser *p)
 {
     CLEANUP(buf_deinit) struct buf plain = BUF_INIT;
     size_t start = p->at, from = start + 1;
@@ -153,19 +103,21 @@ static int lex_quoted_string(struct parser *p)
         }
         buf_put(&plain, run);
         escaped = true;
-        size_t n = unescape(sv_from(p->text, at + 1), quote, &plain);
-        if (n == 0)
+        char meant[GO_ESCAPE_BYTES];
+        size_t n_meant = 0, n = go_unescape(sv_from(p->text, at + 1), quote, meant, &n_meant);
+        if (n_meant == 0)
             return fail_at(p, start,
                            at + 1 < p->text.len ? "unknown escape sequence"
                                                 : "escape sequence not terminated");
+        buf_put_bytes(&plain, meant, n_meant);
         at += n;
         from = at + 1;
     }
 }
 
-/* --- tokens ----------------------------------------------------------------------------- */
+/* ---- tokens ---- */
 
-static int lex_unexpected(struct parser *p)
+static int lex_unexpected(struct labels_parser *p)
 {
     uint32_t c;
     struct str_view rest = sv_from(p->text, p->at);
@@ -177,10 +129,10 @@ static int lex_unexpected(struct parser *p)
     return fail_at(p, p->at, "unexpected character%s: '%.*s'", where, (int)n, rest.p);
 }
 
-static int next_token(struct parser *p)
+static int next_token(struct labels_parser *p)
 {
     skip_blanks(p);
-    p->token = (struct token){TOKEN_END, p->at, SV_EMPTY, SV_EMPTY};
+    p->token = (struct labels_token){TOKEN_END, p->at, SV_EMPTY, SV_EMPTY};
     if (p->at == p->text.len)
         return p->in_braces ? fail_at(p, p->at, "unexpected end of input inside braces") : 0;
     size_t start = p->at;
@@ -189,7 +141,7 @@ static int next_token(struct parser *p)
     if (is_name_start(c) || (c == ':' && !p->in_braces)) {
         p->token.kind = TOKEN_NAME;
         while (p->at < p->text.len &&
-               (is_name_start(p->text.p[p->at]) || is_digit(p->text.p[p->at]) ||
+               (is_name_start(p->text.p[p->at]) || ascii_is_digit(p->text.p[p->at]) ||
                 (p->text.p[p->at] == ':' && !p->in_braces)))
             p->at++;
     } else if (c == '"' || c == '\'' || c == '`') {
@@ -211,12 +163,12 @@ static int next_token(struct parser *p)
     return r;
 }
 
-static bool token_is(const struct parser *p, char c)
+static bool token_is(const struct labels_parser *p, char c)
 {
     return p->token.kind == TOKEN_CHAR && p->token.raw.len == 1 && p->token.raw.p[0] == c;
 }
 
-static int fail_unexpected(struct parser *p, const char *expected)
+static int fail_unexpected(struct labels_parser *p, const char *expected)
 {
     struct str_view shown = sv_sub(p->token.raw, 0, 100);
     const char *where = p->in_braces ? " in label set" : "";
@@ -238,9 +190,9 @@ static int fail_unexpected(struct parser *p, const char *expected)
     }
 }
 
-/* --- label set -------------------------------------------------------------------------- */
+/* ---- label set ---- */
 
-static int add_label(struct parser *p, struct str_view name, struct str_view value)
+static int add_label(struct labels_parser *p, struct str_view name, struct str_view value)
 {
     if (value.len == 0)
         return 0; /* an empty label is an absent one */
@@ -249,20 +201,13 @@ static int add_label(struct parser *p, struct str_view name, struct str_view val
                        SV_ARG(sv_sub(name, 0, 100)));
     if (p->n == LABELS_MAX_PAIRS)
         return err_set(p->err, ERR_INVALID, "more than %d labels", LABELS_MAX_PAIRS);
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 16;
-        struct label *grown = arena_alloc(p->arena, cap * sizeof *grown);
-        if (p->n)
-            memcpy(grown, p->v, p->n * sizeof *grown);
-        p->v = grown;
-        p->cap = cap;
-    }
+    p->v = arena_grow(p->arena, p->v, &p->cap, p->n + 1, sizeof *p->v);
     p->v[p->n++] = (struct label){name, value};
     return 0;
 }
 
 /* name = "value", or "metric name" alone. */
-static int parse_item(struct parser *p)
+static int parse_item(struct labels_parser *p)
 {
     bool quoted = p->token.kind == TOKEN_STRING;
     if (p->token.kind != TOKEN_NAME && !quoted)
@@ -284,7 +229,7 @@ static int parse_item(struct parser *p)
     return r < 0 ? r : next_token(p);
 }
 
-static int parse_braces(struct parser *p)
+static int parse_braces(struct labels_parser *p)
 {
     p->in_braces = true;
     int r = next_token(p);
@@ -306,7 +251,7 @@ int labels_parse(struct arena *a, struct str_view text, struct label **ret, size
     if (text.len > LABELS_MAX_BYTES)
         return err_set(err, ERR_TOO_LARGE, "label text of %zu bytes, limit: %d bytes", text.len,
                        LABELS_MAX_BYTES);
-    struct parser p = {.text = text, .arena = a, .err = err};
+    struct labels_parser p = {.text = text, .arena = a, .err = err};
     int r = next_token(&p);
     if (r == 0 && p.token.kind == TOKEN_NAME) {
         r = add_label(&p, SV("__name__"), p.token.raw);

@@ -153,14 +153,6 @@ void limits_set_defaults(struct limits *l, struct arena *a)
     limits_finish(l, NULL); /* defaults are valid */
 }
 
-static bool is_one_of(const char *text, const char *const *known)
-{
-    for (; *known; known++)
-        if (strcmp(text, *known) == 0)
-            return true;
-    return false;
-}
-
 static struct str_view scalar_of(const struct conf_node *map, struct str_view key)
 {
     const struct conf_node *n = conf_node_get(map, key);
@@ -202,13 +194,13 @@ static int check_blocked(const struct conf_node *rules, struct err *err)
 int limits_finish(struct limits *l, struct err *err)
 {
     static _Atomic uint64_t next_id = 1;
-    static const char *const strategies[] = {"global", "local", NULL};
-    static const char *const modes[] = {"disabled", "filter-only", "filter-and-delete", NULL};
-    if (!is_one_of(l->ingestion_rate_strategy, strategies))
+    static const char *const strategies[] = {"global", "local"};
+    static const char *const modes[] = {"disabled", "filter-only", "filter-and-delete"};
+    if (sv_which(sv_of(l->ingestion_rate_strategy), strategies, 2) == 2)
         return err_set(err, ERR_INVALID,
                        "limits_config.ingestion_rate_strategy '%s' is not global or local",
                        l->ingestion_rate_strategy);
-    if (!is_one_of(l->deletion_mode, modes))
+    if (sv_which(sv_of(l->deletion_mode), modes, 3) == 3)
         return err_set(err, ERR_INVALID,
                        "limits_config.deletion_mode '%s' is not disabled, filter-only or "
                        "filter-and-delete",

@@ -126,6 +126,7 @@ static int check_keys(const struct conf_node *root, const char *name, struct err
 static int load_locked(struct limits_table *t, struct str_view yaml, const char *name,
                        struct err *err)
 {
+    mutex_assert_held(&t->mu);
     const struct conf_node *root;
     int r = conf_yaml_parse(yaml, &t->arena, &root, err);
     if (r == 0 && root->kind != CONF_NODE_MAP)

@@ -15,3 +15,19 @@ bool names_duplicate(struct name_list names, struct str_view *ret)
         *ret = duplicate;
     return duplicate.p != NULL;
 }
+
+static int by_text(const void *a, const void *b)
+{
+    return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
+}
+
+size_t names_sort_unique(struct str_view *v, size_t n)
+{
+    size_t kept = 0;
+    if (n > 1)
+        qsort(v, n, sizeof *v, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !sv_eq(v[i], v[kept - 1]))
+            v[kept++] = v[i];
+    return kept;
+}

@@ -12,5 +12,14 @@ struct name_list {
     size_t n;
 };
 
+static inline bool name_list_has(struct name_list names, struct str_view name)
+{
+    for (size_t i = 0; i < names.n; i++)
+        if (sv_eq(names.v[i], name))
+            return true;
+    return false;
+}
 /* A name that stands in the list twice; time n log n.  False when all differ. */
 bool names_duplicate(struct name_list names, struct str_view *ret);
+/* Sorts bytewise in place, repeats left out; returns how many stay. */
+size_t names_sort_unique(struct str_view *v, size_t n);

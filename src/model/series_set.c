@@ -68,8 +68,7 @@ uint32_t series_set_add_encoded(struct series_set *s, struct str_view encoded)
     uint32_t id = find(s, encoded, hash, &at);
     if (id != UINT32_MAX)
         return id;
-    if (s->n == s->cap)
-        s->v = mem_grow(s->v, &s->cap, s->n + 1, sizeof *s->v);
+    s->v = mem_grow(s->v, &s->cap, s->n + 1, sizeof *s->v);
     struct interned *i = &s->v[s->n];
     *i = (struct interned){.hash = hash, .encoded = arena_copy(&s->arena, encoded)};
     i->labels = labels_unpack(&s->arena, i->encoded);

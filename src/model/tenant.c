@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 static bool is_allowed(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != 0 && strchr("!-_.*'()", c));
+    return ascii_is_alnum(c) || (c != 0 && strchr("!-_.*'()", c));
 }
 
 static int check_id(struct str_view id, struct err *err)

@@ -3,22 +3,16 @@
 #include "logql/parse.h"
 #include "querier/apis.h"
 #include "querier/query_limits.h"
-#include "querier/read_lookup.h"
+#include "querier/read_request.h"
 #include "query/several.h"
-#include "query/text_set.h"
 #include "wire/answer.h"
 
-enum { PIECE_BYTES = 64 << 10, MAX_GROUPS = 1000 };
-
-struct matcher_group {
-    const struct matcher *v;
-    size_t n;
-};
+enum { PIECE_BYTES = 64 << 10, MAX_SELECTORS = 1000 };
 
 struct labels_state {
-    struct str_view name;         /* values of it; p == NULL: names */
-    struct matcher_group *groups; /* what any of them selects */
-    size_t n_groups;
+    struct str_view name;              /* values of it; p == NULL: names */
+    struct selection_query *selectors; /* what any of them selects */
+    size_t n_selectors;
     int64_t start_ns, end_ns;
     bool is_legacy;
     bool is_outside; /* before max_query_lookback */
@@ -34,21 +28,28 @@ static void deinit_state(void *state)
     series_set_deinit(&((struct labels_state *)state)->set);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
+
+static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
+{
+    struct labels_state *s = r->state;
+    int ret = query_limits_check_length(l, s->start_ns, s->end_ns, err);
+    s->is_outside |= !query_limits_clip(l, r->now_ns, &s->start_ns, s->end_ns);
+    return ret;
+}
 
 static int prepare_bounds(struct read_request *r, struct err *err)
 {
     struct labels_state *s = r->state;
     int ret = params_bounds(r->params, r->now_ns, &s->start_ns, &s->end_ns, err);
-    if (ret < 0)
-        return ret;
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct limits *l = r->tenants[i].limits;
-        if ((ret = query_limits_check_length(l, s->start_ns, s->end_ns, err)) < 0)
-            return ret;
-        s->is_outside |= !query_limits_clip(l, r->now_ns, &s->start_ns, s->end_ns);
-    }
-    return 0;
+    return ret < 0 ? ret : read_each_limits(r, meet_limits, err);
+}
+
+static struct selection_query *add_selector(struct labels_state *s)
+{
+    struct selection_query *q = &s->selectors[s->n_selectors++];
+    q->within = (struct time_span){s->start_ns, s->end_ns};
+    return q;
 }
 
 static int prepare_names(struct read_request *r, struct err *err)
@@ -58,11 +59,11 @@ static int prepare_names(struct read_request *r, struct err *err)
     if (ret < 0)
         return ret;
     struct str_view query = read_param(r, SV("query"));
-    s->groups = ARENA_NEW(&r->arena, struct matcher_group);
-    s->n_groups = 1;
+    s->selectors = ARENA_NEW(&r->arena, struct selection_query);
+    struct selection_query *q = add_selector(s);
     if (query.len == 0)
         return 0;
-    return logql_parse_selector(&r->arena, query, &s->groups->v, &s->groups->n, err);
+    return logql_parse_selector(&r->arena, query, &q->matchers, &q->n_matchers, err);
 }
 
 static int prepare_legacy_names(struct read_request *r, struct err *err)
@@ -89,16 +90,11 @@ static bool is_match(struct str_view name)
     return sv_eq(name, SV("match")) || sv_eq(name, SV("match[]"));
 }
 
-static int add_group(struct read_request *r, struct str_view text, struct err *err)
+static int read_selector(struct read_request *r, struct str_view text, struct err *err)
 {
-    struct labels_state *s = r->state;
-    struct matcher_group *g = &s->groups[s->n_groups];
-    struct str_view copy = arena_copy(&r->arena, text);
-    int ret = logql_parse_matchers(&r->arena, copy, &g->v, &g->n, err);
-    if (ret < 0)
-        return ret;
-    s->n_groups++;
-    return 0;
+    struct selection_query *q = add_selector(r->state);
+    return logql_parse_matchers(&r->arena, arena_copy(&r->arena, text), &q->matchers,
+                                &q->n_matchers, err);
 }
 
 static int prepare_series(struct read_request *r, struct err *err)
@@ -110,65 +106,21 @@ static int prepare_series(struct read_request *r, struct err *err)
     size_t n = 0;
     for (size_t i = 0; i < r->params.n; i++)
         n += is_match(r->params.v[i].name);
-    if (n > MAX_GROUPS)
-        return err_set(err, ERR_INVALID, "%zu selectors in match[], limit %d", n, MAX_GROUPS);
-    s->groups = ARENA_ARRAY(&r->arena, struct matcher_group, n + 1);
+    if (n > MAX_SELECTORS)
+        return err_set(err, ERR_INVALID, "%zu selectors in match[], limit %d", n, MAX_SELECTORS);
+    s->selectors = ARENA_ARRAY(&r->arena, struct selection_query, n + 1);
     for (size_t i = 0; i < r->params.n && ret == 0; i++)
         if (is_match(r->params.v[i].name))
-            ret = add_group(r, r->params.v[i].value, err);
-    for (size_t i = 0; i < s->n_groups && ret == 0; i++)
-        if (s->groups[i].n == 0 && s->n_groups > 1)
+            ret = read_selector(r, r->params.v[i].value, err);
+    for (size_t i = 0; i < s->n_selectors && ret == 0; i++)
+        if (s->selectors[i].n_matchers == 0 && s->n_selectors > 1)
             ret = err_set(err, ERR_INVALID, "0 matchers in group: {}");
-    if (s->n_groups == 0)
-        s->n_groups = 1; /* all series */
+    if (s->n_selectors == 0)
+        add_selector(s); /* all series */
     return ret;
 }
 
-/* --- run -------------------------------------------------------------------------------- */
-
-/* lookup_close() follows, whatever it returns. */
-static int open_lookup(struct read_request *r, size_t tenant, size_t group, struct lookup *l,
-                       struct err *err)
-{
-    const struct labels_state *s = r->state;
-    const struct matcher_group *g = &s->groups[group];
-    struct read_lookup_ask ask = {tenant, g->v, g->n, s->start_ns, s->end_ns};
-    return read_lookup_open(r, &ask, l, err);
-}
-
-static int find_texts(struct read_request *r, size_t tenant, struct index_names *to,
-                      struct err *err)
-{
-    struct labels_state *s = r->state;
-    struct lookup l;
-    int ret = open_lookup(r, tenant, 0, &l, err);
-    if (ret == 0)
-        ret = s->name.p ? lookup_values(&l, s->name, to, err) : lookup_names(&l, to, err);
-    lookup_close(&l);
-    return ret;
-}
-
-/* Of several tenants: joined, with the label that tells them apart. */
-static int find_texts_of_all(struct read_request *r, struct index_names *to, struct err *err)
-{
-    struct labels_state *s = r->state;
-    CLEANUP(text_set_deinit) struct text_set set = {0};
-    bool asks_tenants = s->name.p && sv_eq(s->name, SV(TENANT_LABEL));
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        struct index_names one = {0};
-        int ret = find_texts(r, i, &one, err);
-        if (ret < 0)
-            return ret;
-        for (size_t k = 0; k < one.n && !asks_tenants; k++)
-            text_set_add(&set, one.v[k]);
-        if (asks_tenants)
-            text_set_add(&set, r->tenants[i].name);
-    }
-    if (!s->name.p)
-        text_set_add(&set, SV(TENANT_LABEL));
-    text_set_sorted(&set, &r->arena, &to->v, &to->n);
-    return 0;
-}
+/* ---- run ---- */
 
 static int run_texts(struct read_request *r, struct err *err)
 {
@@ -176,40 +128,14 @@ static int run_texts(struct read_request *r, struct err *err)
     struct index_names names = {0};
     int ret = 0;
     if (!s->is_outside)
-        ret = r->n_tenants > 1 ? find_texts_of_all(r, &names, err) : find_texts(r, 0, &names, err);
+        ret = several_texts(r->envs, r->n_tenants, s->selectors, s->name.p ? &s->name : NULL,
+                            &r->arena, &names, err);
     if (ret < 0)
         return ret;
     struct buf body = BUF_INIT;
     answer_names(&body, names.v, names.n, s->is_legacy);
     read_reply_body(r, ANSWER_TYPE_STREAMS, &body);
     return 0;
-}
-
-static int find_series(struct read_request *r, size_t tenant, size_t group, struct series_set *to,
-                       struct err *err)
-{
-    struct lookup l;
-    int ret = open_lookup(r, tenant, group, &l, err);
-    if (ret == 0)
-        ret = lookup_series(&l, to, err);
-    lookup_close(&l);
-    return ret;
-}
-
-static int find_series_of_all(struct read_request *r, size_t group, struct err *err)
-{
-    struct labels_state *s = r->state;
-    int ret = 0;
-    for (size_t i = 0; i < r->n_tenants && ret == 0; i++) {
-        struct series_set one;
-        series_set_init(&one);
-        ret = find_series(r, i, group, &one, err);
-        for (uint32_t k = 0; k < one.n && ret == 0; k++)
-            series_set_add(&s->set, tenant_label_add(&r->arena, series_set_labels(&one, k),
-                                                     r->tenants[i].name));
-        series_set_deinit(&one);
-    }
-    return ret;
 }
 
 static int by_labels(const void *a, const void *b, void *set)
@@ -237,8 +163,8 @@ static int run_series(struct read_request *r, struct err *err)
     struct labels_state *s = r->state;
     series_set_init(&s->set);
     int ret = 0;
-    for (size_t i = 0; i < s->n_groups && ret == 0 && !s->is_outside; i++)
-        ret = r->n_tenants > 1 ? find_series_of_all(r, i, err) : find_series(r, 0, i, &s->set, err);
+    for (size_t i = 0; i < s->n_selectors && ret == 0 && !s->is_outside; i++)
+        ret = several_series(r->envs, r->n_tenants, &s->selectors[i], &s->set, err);
     if (ret < 0)
         return ret;
     s->order = ARENA_ARRAY(&r->arena, uint32_t, s->set.n);
@@ -250,7 +176,7 @@ static int run_series(struct read_request *r, struct err *err)
     return 0;
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 #define TEXTS_ENDPOINT(prepare_)                                                                   \
     {                                                                                              \

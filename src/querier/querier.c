@@ -87,17 +87,19 @@ static int check_conf(const struct querier_conf *c, struct err *err)
     return 0;
 }
 
-int querier_open(struct querier **ret, const struct querier_deps *deps, struct err *err)
+int querier_open(struct querier **ret, const struct querier_conf *conf,
+                 const struct querier_deps *deps, struct err *err)
 {
-    int r = check_conf(deps->conf, err);
+    int r = check_conf(conf, err);
     if (r < 0)
         return r;
     struct querier *q = mem_zalloc(1, sizeof *q);
+    q->conf = *conf;
     q->deps = *deps;
-    r = turns_open(&q->queries, "query", (unsigned)deps->conf->max_concurrent,
-                   deps->conf->max_outstanding, err);
+    r = turns_open(&q->queries, "query", (unsigned)conf->max_concurrent, conf->max_outstanding,
+                   err);
     if (r == 0)
-        r = turns_open(&q->lookups, "lookup", N_LOOKUP_THREADS, deps->conf->max_outstanding, err);
+        r = turns_open(&q->lookups, "lookup", N_LOOKUP_THREADS, conf->max_outstanding, err);
     if (r < 0) {
         querier_close(q);
         return r;

@@ -35,7 +35,6 @@ extern const size_t querier_frontend_conf_n_rows;
 
 /* All borrowed; they outlive the querier. */
 struct querier_deps {
-    const struct querier_conf *conf;
     struct query_source source;
     struct pool *pool;     /* chunk tasks run in POOL_QUERY */
     struct ledger *ledger; /* LEDGER_QUERIES */
@@ -44,7 +43,9 @@ struct querier_deps {
 };
 
 struct querier;
-int querier_open(struct querier **ret, const struct querier_deps *parts, struct err *err);
+/* conf is copied.  < 0: a setting is out of bounds, or a thread cannot be started. */
+int querier_open(struct querier **ret, const struct querier_conf *conf,
+                 const struct querier_deps *deps, struct err *err);
 /* After the HTTP server was closed: no request is running. */
 void querier_close(struct querier *q);
 const struct http_route *querier_routes(struct querier *q, size_t *ret_n);

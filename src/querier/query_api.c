@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* query, query_range and /api/prom/query: parameters to a parsed and permitted query, a run of the
+/* query, query_range and /api/prom/query: parameters to a parsed and permitted query, the
  * engine, its result to JSON. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +17,6 @@
 #include "querier/read_request.h"
 #include "query/engine.h"
 #include "query/estimate.h"
-#include "query/log_merge.h"
-#include "query/several.h"
 
 static const double latency_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 60};
 static const double speed_bounds[] = {1e6, 1e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 5e9, 1e10};
@@ -32,15 +30,14 @@ HISTOGRAM_BY(speed, "loki_logql_querystats_bytes_processed_per_seconds",
 struct query_state {
     struct query_params p;
     const struct logql_expr *expr;
+    struct asked_query asked; /* before limits moved anything */
     bool is_instant, is_legacy;
     bool is_outside; /* before max_query_lookback: nothing to read */
     bool is_drilldown;
     struct str_view tags;
+    uint64_t max_series, max_read_bytes; /* the strictest of the tenants'; 0: none */
     struct answer_options options;
-    struct log_part *parts; /* of tenants, where there are several */
-    size_t n_parts;
     struct log_result logs;
-    bool has_logs;
     struct eval *eval;
     union {
         struct log_answer log;
@@ -51,14 +48,11 @@ struct query_state {
 static void deinit_state(void *state)
 {
     struct query_state *s = state;
-    if (s->has_logs)
-        log_result_deinit(&s->logs);
-    for (size_t i = 0; i < s->n_parts; i++)
-        log_result_deinit(&s->parts[i].result);
+    log_result_deinit(&s->logs);
     eval_free(s->eval);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
 /* The header's flags, each once; any may stand there. */
 static void read_encoding_flags(struct read_request *r, struct query_state *s)
@@ -70,11 +64,8 @@ static void read_encoding_flags(struct read_request *r, struct query_state *s)
     struct str_view *v = ARENA_ARRAY(&r->arena, struct str_view, most);
     while (rest.len > 0) {
         struct str_view flag = sv_sub(rest, 0, sv_find_byte(rest, ','));
-        bool known = false;
         rest = sv_from(rest, flag.len + 1);
-        for (size_t i = 0; i < n && !known; i++)
-            known = sv_eq(v[i], flag);
-        if (known || n == 16)
+        if (n == 16 || name_list_has((struct name_list){v, n}, flag))
             continue;
         v[n++] = arena_copy(&r->arena, flag);
         s->options.categorize |= sv_eq(flag, SV("categorize-labels"));
@@ -83,9 +74,9 @@ static void read_encoding_flags(struct read_request *r, struct query_state *s)
     s->options.n_encoding_flags = n;
 }
 
-static int check_limits(struct read_request *r, struct query_state *s, struct err *err)
+static struct asked_query asked_by(const struct query_state *s)
 {
-    const struct asked_query asked = {
+    return (struct asked_query){
         .expr = s->expr,
         .text = s->p.query,
         .tags = s->tags,
@@ -94,21 +85,24 @@ static int check_limits(struct read_request *r, struct query_state *s, struct er
         .max_entries = s->p.limit,
         .may_be_blocked = !s->is_legacy,
     };
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct limits *l = r->tenants[i].limits;
-        int ret = query_limits_check(l, &asked, err);
-        if (ret < 0)
-            return ret;
-        s->is_outside |= !query_limits_clip(l, r->now_ns, &s->p.start_ns, s->p.end_ns);
-    }
-    return 0;
+}
+
+static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
+{
+    struct query_state *s = r->state;
+    int ret = query_limits_check(l, &s->asked, err);
+    s->is_outside |= !query_limits_clip(l, r->now_ns, &s->p.start_ns, s->p.end_ns);
+    if (l->max_query_series > 0)
+        s->max_series = stricter_limit(s->max_series, (uint64_t)l->max_query_series);
+    s->max_read_bytes = stricter_limit(s->max_read_bytes, l->max_query_bytes_read);
+    return ret;
 }
 
 /* As the front end that splits queries does, or when told to. */
 static bool is_aligned(const struct read_request *r)
 {
-    return r->q->deps.conf->align_queries_with_step ||
-           r->tenants[0].limits->split_queries_by_interval_ns > 0;
+    return r->q->conf.align_queries_with_step ||
+           r->envs[0].limits->split_queries_by_interval_ns > 0;
 }
 
 /* What all three ask once the parameters are read. */
@@ -126,7 +120,10 @@ static int prepare(struct read_request *r, struct err *err)
     s->is_drilldown = source.p && sv_eq(source, SV("grafana-lokiexplore-app"));
     s->p.query = arena_copy(&r->arena, s->p.query.p ? s->p.query : SV_EMPTY);
     int ret = logql_parse(&r->arena, s->p.query, &s->expr, err);
-    return ret < 0 ? ret : check_limits(r, s, err);
+    if (ret < 0)
+        return ret;
+    s->asked = asked_by(s);
+    return read_each_limits(r, meet_limits, err);
 }
 
 static int prepare_range(struct read_request *r, struct err *err)
@@ -194,20 +191,7 @@ static int prepare_legacy(struct read_request *r, struct err *err)
     return add_filter(r, s, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
-
-static struct query_env env_of(struct read_request *r, size_t tenant)
-{
-    return (struct query_env){
-        .source = &r->q->deps.source,
-        .pool = r->q->deps.pool,
-        .use_filters = r->q->deps.conf->use_filters,
-        .tenant = r->tenants[tenant].name,
-        .limits = r->tenants[tenant].limits,
-        .control = &r->control,
-        .stats = &r->stats,
-    };
-}
+/* ---- run ---- */
 
 static void end_stats(struct read_request *r, uint64_t n_entries)
 {
@@ -216,26 +200,7 @@ static void end_stats(struct read_request *r, uint64_t n_entries)
     r->stats.total_entries_returned = (int64_t)n_entries;
 }
 
-static int find_logs_of_all(struct read_request *r, struct query_state *s,
-                            const struct log_options *options, struct err *err)
-{
-    s->parts = ARENA_ARRAY(&r->arena, struct log_part, r->n_tenants);
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct query_env env = env_of(r, i);
-        const struct logql_expr *expr;
-        s->parts[i].tenant = r->tenants[i].name;
-        int ret = several_expr(&r->arena, s->expr, r->tenants[i].name, &expr, err);
-        if (ret == 0)
-            ret = engine_log(&env, &expr->log, options, &s->parts[i].result, err);
-        if (ret < 0)
-            return ret;
-        s->n_parts++;
-    }
-    s->has_logs = true;
-    return log_merge(s->parts, s->n_parts, options, &r->control, &s->logs, err);
-}
-
-static int find_logs(struct read_request *r, struct query_state *s, struct err *err)
+static int run_logs(struct read_request *r, struct query_state *s, struct err *err)
 {
     const struct log_options options = {
         .start_ns = s->p.start_ns,
@@ -244,19 +209,9 @@ static int find_logs(struct read_request *r, struct query_state *s, struct err *
         .backward = s->p.backward,
         .categorize = s->options.categorize,
     };
-    if (s->is_outside)
-        return 0;
-    if (r->n_tenants > 1)
-        return find_logs_of_all(r, s, &options, err);
-    const struct query_env env = env_of(r, 0);
-    int ret = engine_log(&env, &s->expr->log, &options, &s->logs, err);
-    s->has_logs = ret == 0;
-    return ret;
-}
-
-static int run_logs(struct read_request *r, struct query_state *s, struct err *err)
-{
-    int ret = find_logs(r, s, err);
+    int ret = 0;
+    if (!s->is_outside)
+        ret = engine_log(r->envs, r->n_tenants, &s->expr->log, &options, &s->logs, err);
     s->options.kind = ANSWER_STREAMS;
     if (ret == 0 && s->p.interval_ns > 0)
         log_result_thin(&s->logs, s->p.interval_ns);
@@ -264,7 +219,6 @@ static int run_logs(struct read_request *r, struct query_state *s, struct err *e
         ret = log_answer_init(&s->out.log, &s->logs, &s->options, &r->stats, &r->control, err);
     if (ret < 0)
         return ret;
-    s->has_logs = true;
     end_stats(r, s->logs.n_rows);
     read_reply_pull(r, ANSWER_TYPE_STREAMS, log_answer_pull, &s->out.log);
     return 0;
@@ -277,41 +231,15 @@ static enum answer_kind kind_of(const struct query_state *s, const struct eval_r
     return res->is_scalar ? ANSWER_SCALAR : ANSWER_VECTOR;
 }
 
-static void warn_partial(struct read_request *r, struct query_state *s, uint64_t max_series)
+static void warn_partial(struct read_request *r, struct query_state *s)
 {
     struct str_view *warning = ARENA_NEW(&r->arena, struct str_view);
     *warning = arena_printf(&r->arena,
                             "maximum number of series (%" PRIu64
                             ") reached for a single query; returning partial results",
-                            max_series);
+                            s->max_series);
     s->options.warnings = warning;
     s->options.n_warnings = 1;
-}
-
-static uint64_t max_series_of(const struct read_request *r)
-{
-    uint64_t most = 0;
-    for (size_t i = 0; i < r->n_tenants; i++)
-        if (r->tenants[i].limits->max_query_series > 0)
-            most = stricter_limit(most, (uint64_t)r->tenants[i].limits->max_query_series);
-    return most;
-}
-
-static int find_metrics(struct read_request *r, struct query_state *s, const struct eval_grid *grid,
-                        const struct eval_options *options, const struct eval_result **ret,
-                        struct err *err)
-{
-    static const struct eval_result nothing;
-    *ret = &nothing;
-    if (s->is_outside)
-        return 0;
-    struct query_env *envs = ARENA_ARRAY(&r->arena, struct query_env, r->n_tenants);
-    for (size_t i = 0; i < r->n_tenants; i++)
-        envs[i] = env_of(r, i);
-    if (r->n_tenants > 1)
-        return engine_metric_of_tenants(envs, r->n_tenants, s->expr, grid, options, &r->arena,
-                                        &s->eval, ret, err);
-    return engine_metric(envs, s->expr, grid, options, &s->eval, ret, err);
 }
 
 /* The state lies in r's arena; what it points to as well, or it is its own. */
@@ -319,13 +247,16 @@ static int run_metrics(struct read_request *r, struct query_state *s, struct err
 {
     const struct eval_grid grid = eval_grid_of(s->p.start_ns, s->p.end_ns, s->p.step_ns);
     const struct eval_options options = {
-        .max_series = max_series_of(r), .partial = s->is_drilldown, .is_instant = s->is_instant};
-    const struct eval_result *res;
-    int ret = find_metrics(r, s, &grid, &options, &res, err);
+        .max_series = s->max_series, .partial = s->is_drilldown, .is_instant = s->is_instant};
+    static const struct eval_result nothing;
+    const struct eval_result *res = &nothing;
+    int ret = 0;
+    if (!s->is_outside)
+        ret = engine_metric(r->envs, r->n_tenants, s->expr, &grid, &options, &s->eval, &res, err);
     if (ret < 0)
         return ret;
     if (res->partial)
-        warn_partial(r, s, options.max_series);
+        warn_partial(r, s);
     s->options.kind = kind_of(s, res);
     metric_answer_init(&s->out.metric, res, &grid, &s->options, &r->stats);
     end_stats(r, metric_answer_samples(res));
@@ -335,20 +266,12 @@ static int run_metrics(struct read_request *r, struct query_state *s, struct err
 
 static int check_bytes_read(struct read_request *r, const struct query_state *s, struct err *err)
 {
-    uint64_t limit_bytes = 0, n_bytes = 0;
-    for (size_t i = 0; i < r->n_tenants; i++)
-        limit_bytes = stricter_limit(limit_bytes, r->tenants[i].limits->max_query_bytes_read);
-    for (size_t i = 0; i < r->n_tenants && limit_bytes > 0; i++) {
-        const struct estimate_ask ask = {&r->q->deps.source, r->tenants[i].name, s->p.start_ns,
-                                         s->p.end_ns, &r->control};
-        const struct logql_expr *expr = s->expr;
-        int ret = r->n_tenants > 1 ? several_expr(&r->arena, s->expr, ask.tenant, &expr, err) : 0;
-        if (ret == 0)
-            ret = query_estimate(&ask, expr, &n_bytes, err);
-        if (ret < 0)
-            return ret;
-    }
-    return limit_bytes > 0 ? query_estimate_check(n_bytes, limit_bytes, err) : 0;
+    uint64_t n_bytes = 0;
+    if (s->max_read_bytes == 0)
+        return 0;
+    int ret = query_estimate(r->envs, r->n_tenants, s->expr,
+                             (struct time_span){s->p.start_ns, s->p.end_ns}, &n_bytes, err);
+    return ret < 0 ? ret : query_estimate_check(n_bytes, s->max_read_bytes, err);
 }
 
 static int run_query(struct read_request *r, struct err *err)
@@ -360,15 +283,15 @@ static int run_query(struct read_request *r, struct err *err)
     return logql_is_metric(s->expr) ? run_metrics(r, s, err) : run_logs(r, s, err);
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static void log_query(const struct read_request *r, const struct query_state *s, int64_t took_ns,
                       int status)
 {
-    int64_t limit_ns = r->q->deps.conf->log_longer_than_ns;
+    int64_t limit_ns = r->q->conf.log_longer_than_ns;
     if (limit_ns == 0 || (limit_ns > 0 && took_ns < limit_ns))
         return;
-    LOG_INFO("query", log_sv("tenant", r->tenants[0].name), log_sv("query", s->p.query),
+    LOG_INFO("query", log_sv("tenant", r->envs[0].tenant), log_sv("query", s->p.query),
              log_int("status", status), log_duration("took", took_ns),
              log_float("queue_s", r->stats.queue_time_s), log_sv("tags", s->tags),
              log_int("bytes_per_s", stats_bytes_per_second(&r->stats)),

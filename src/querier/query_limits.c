@@ -8,7 +8,7 @@
 #include "base/values.h"
 #include "querier/blocked.h"
 
-/* --- tags ------------------------------------------------------------------------------- */
+/* ---- tags ---- */
 
 static bool is_tag_char(unsigned char c)
 {
@@ -38,7 +38,7 @@ struct str_view query_tags_get(struct str_view tags, struct str_view name)
     return (struct str_view){NULL, 0};
 }
 
-/* --- matchers --------------------------------------------------------------------------- */
+/* ---- matchers ---- */
 
 static bool has_matcher(const struct matcher *v, size_t n, struct str_view name)
 {
@@ -98,7 +98,7 @@ int query_limits_check_matchers(const struct limits *l, const struct matcher *v,
                    SV_ARG(buf_view(&present)), n, l->minimum_labels_number);
 }
 
-/* --- the query -------------------------------------------------------------------------- */
+/* ---- the query ---- */
 
 static int check_range(const struct limits *l, const struct range_agg *range, struct err *err)
 {

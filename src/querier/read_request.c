@@ -83,7 +83,7 @@ struct str_view read_param(struct read_request *r, struct str_view name)
     return v.p ? arena_copy(&r->arena, v) : v;
 }
 
-/* --- the way ---------------------------------------------------------------------------- */
+/* ---- the way ---- */
 
 static bool client_gone(void *http)
 {
@@ -92,29 +92,51 @@ static bool client_gone(void *http)
 
 static int find_tenants(struct read_request *r, struct err *err)
 {
-    const struct querier_deps *parts = &r->q->deps;
+    const struct querier *q = r->q;
     struct str_view header = http_header(r->http, "X-Scope-OrgID"), *names;
-    int ret = tenant_many(&parts->tenants, header, &r->arena, &names, &r->n_tenants, err);
+    int ret = tenant_many(&q->deps.tenants, header, &r->arena, &names, &r->n_tenants, err);
     if (ret < 0)
         return ret;
-    if (r->n_tenants > 1 && (!r->endpoint->may_ask_several || !parts->conf->multi_tenant_queries))
+    if (r->n_tenants > 1 && (!r->endpoint->may_ask_several || !q->conf.multi_tenant_queries))
         return err_set(err, ERR_INVALID, "multiple org IDs present");
-    r->tenants = ARENA_ARRAY(&r->arena, struct read_tenant, r->n_tenants);
+    r->envs = ARENA_ARRAY(&r->arena, struct query_env, r->n_tenants);
     for (size_t i = 0; i < r->n_tenants; i++)
-        r->tenants[i] = (struct read_tenant){arena_copy(&r->arena, names[i]),
-                                             limits_of(&parts->limits, names[i])};
+        r->envs[i] = (struct query_env){
+            .source = &q->deps.source,
+            .pool = q->deps.pool,
+            .use_filters = q->conf.use_filters,
+            .tenant = arena_copy(&r->arena, names[i]),
+            .one_of_several = r->n_tenants > 1,
+            .scope = &READ_SCOPE_ALL,
+            .deletes = &DELETE_FILTERS_NONE,
+            .limits = limits_of(&q->deps.limits, names[i]),
+            .control = &r->control,
+            .stats = &r->stats,
+        };
+    return 0;
+}
+
+int read_each_limits(struct read_request *r, read_limits_fn *fn, struct err *err)
+{
+    int ret = 0;
+    for (size_t i = 0; i < r->n_tenants && ret == 0; i++)
+        ret = fn(r, r->envs[i].limits, err);
+    return ret;
+}
+
+static int meet_timeout(struct read_request *r, const struct limits *l, struct err *err)
+{
+    r->control.timeout_ns =
+        (int64_t)stricter_limit((uint64_t)r->control.timeout_ns, (uint64_t)l->query_timeout_ns);
     return 0;
 }
 
 static int64_t deadline_of(struct read_request *r)
 {
-    int64_t timeout_ns = 0;
-    for (size_t i = 0; i < r->n_tenants; i++)
-        timeout_ns = (int64_t)stricter_limit((uint64_t)timeout_ns,
-                                             (uint64_t)r->tenants[i].limits->query_timeout_ns);
     int64_t deadline;
-    r->control.timeout_ns = timeout_ns;
-    if (timeout_ns <= 0 || __builtin_add_overflow(r->http->arrived_mono_ns, timeout_ns, &deadline))
+    read_each_limits(r, meet_timeout, NULL);
+    if (r->control.timeout_ns <= 0 ||
+        __builtin_add_overflow(r->http->arrived_mono_ns, r->control.timeout_ns, &deadline))
         return INT64_MAX;
     return deadline;
 }
@@ -141,7 +163,7 @@ static void take_turn(struct read_request *r)
         return;
     }
     struct turns *turns = r->endpoint->lane == READ_QUERY ? q->queries : q->lookups;
-    if (turns_push(turns, r->tenants[0].name, &r->turn))
+    if (turns_push(turns, r->envs[0].tenant, &r->turn))
         return;
     struct err err = ERR_INIT;
     err_set(&err, ERR_RATE_LIMITED, "too many outstanding requests");
@@ -159,7 +181,7 @@ void read_request_begin(struct querier *q, const struct read_endpoint *e, struct
         .params = {http->params, http->n_params},
         .now_ns = clock_wall_ns(),
         .control = {.deadline_mono_ns = INT64_MAX,
-                    .max_bytes = q->deps.conf->max_query_bytes,
+                    .max_bytes = q->conf.max_query_bytes,
                     .ledger = q->deps.ledger,
                     .client_gone = client_gone,
                     .client = http},

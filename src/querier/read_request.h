@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* read_request.h - the way of every read request: tenants and limits, preparation on an HTTP
- * worker, a fair turn, the run, the answer.
+ * worker, a fair turn, the work, the answer.
  *     handler -> read_request_begin(): prepare() ... turn ... run() -> read_reply_*()
  * Promise: each request is answered exactly once and freed after its answer was sent; a client
  * that has gone, a passed deadline and a full queue end it before it runs.
  * Threads: prepare on an HTTP worker, run on a thread of turns.h, a pull on the library's threads;
  * one at a time.  Only the querier's *_api.c include this. */
 #pragma once
-#include "base/control.h"
 #include "querier/params.h"
 #include "querier/querier.h"
 #include "querier/turns.h"
+#include "query/env.h"
 #include "wire/stats.h"
 
 enum { QUERIER_N_ROUTES = 24 };
 
 struct querier {
+    struct querier_conf conf;
     struct querier_deps deps;
     struct turns *queries, *lookups;
     struct http_route routes[QUERIER_N_ROUTES];
@@ -44,11 +45,6 @@ struct read_endpoint {
     void (*done)(struct read_request *r, int status);
 };
 
-struct read_tenant {
-    struct str_view name;
-    const struct limits *limits;
-};
-
 struct read_request {
     struct turn turn;
     struct querier *q;
@@ -56,7 +52,7 @@ struct read_request {
     struct http_request *http; /* until the answer */
     struct arena arena;        /* lives as long as the answer is being sent */
     struct param_list params;  /* borrow http */
-    struct read_tenant *tenants;
+    struct query_env *envs;    /* what a query of each tenant runs with */
     size_t n_tenants;
     int64_t now_ns;                        /* wall clock at arrival */
     int64_t queued_mono_ns, begun_mono_ns; /* turn asked for, turn come */
@@ -75,6 +71,10 @@ void read_reply_body(struct read_request *r, const char *content_type, struct bu
  * goes out as a whole. */
 void read_reply_pull(struct read_request *r, const char *content_type, http_pull_fn *pull,
                      void *ctx);
+
+/* Calls fn with the limits of each tenant, until one fails. */
+typedef int read_limits_fn(struct read_request *r, const struct limits *l, struct err *err);
+int read_each_limits(struct read_request *r, read_limits_fn *fn, struct err *err);
 
 /* Text that lives as long as the request: parameters do not outlive its HTTP side. */
 struct str_view read_param(struct read_request *r, struct str_view name);

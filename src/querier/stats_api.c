@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "logql/parse.h"
+#include "model/name_list.h"
 #include "querier/apis.h"
 #include "querier/query_limits.h"
-#include "querier/read_lookup.h"
+#include "querier/read_request.h"
+#include "query/several.h"
 #include "query/volume.h"
 #include "wire/answer.h"
 
@@ -35,21 +37,16 @@ static void deinit_state(void *state)
         volume_deinit(&s->volume);
 }
 
-/* --- prepare ---------------------------------------------------------------------------- */
+/* ---- prepare ---- */
 
-static int prepare_limits(struct read_request *r, struct err *err)
+static int meet_limits(struct read_request *r, const struct limits *l, struct err *err)
 {
     struct stats_state *s = r->state;
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct limits *l = r->tenants[i].limits;
-        int ret = query_limits_check_length(l, s->start_ns, s->end_ns, err);
-        if (ret == 0)
-            ret = query_limits_check_matchers(l, s->matchers, s->n_matchers, err);
-        if (ret < 0)
-            return ret;
-        s->is_outside |= !query_limits_clip(l, r->now_ns, &s->start_ns, s->end_ns);
-    }
-    return 0;
+    int ret = query_limits_check_length(l, s->start_ns, s->end_ns, err);
+    if (ret == 0)
+        ret = query_limits_check_matchers(l, s->matchers, s->n_matchers, err);
+    s->is_outside |= !query_limits_clip(l, r->now_ns, &s->start_ns, s->end_ns);
+    return ret;
 }
 
 static int prepare_stats(struct read_request *r, struct err *err)
@@ -59,22 +56,7 @@ static int prepare_stats(struct read_request *r, struct err *err)
     if (ret == 0)
         ret = logql_parse_selector(&r->arena, read_param(r, SV("query")), &s->matchers,
                                    &s->n_matchers, err);
-    return ret < 0 ? ret : prepare_limits(r, err);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
-}
-
-static void set_names(struct volume_ask *ask, struct str_view *v, size_t n)
-{
-    ask->names = v;
-    if (n > 1)
-        qsort(v, n, sizeof *v, by_text);
-    for (size_t i = 0; i < n; i++)
-        if (ask->n_names == 0 || !sv_eq(v[ask->n_names - 1], v[i]))
-            v[ask->n_names++] = v[i];
+    return ret < 0 ? ret : read_each_limits(r, meet_limits, err);
 }
 
 /* targetLabels, or else what the selector names. */
@@ -99,7 +81,8 @@ static int read_targets(struct read_request *r, struct stats_state *s, struct er
         for (size_t i = 0; i < s->n_matchers; i++)
             v[n++] = s->matchers[i].name;
     }
-    set_names(&s->ask, v, n);
+    s->ask.names = v;
+    s->ask.n_names = names_sort_unique(v, n);
     return 0;
 }
 
@@ -124,15 +107,13 @@ static int read_limit(struct read_request *r, struct stats_state *s, struct err 
     return 0;
 }
 
-static int check_enabled(const struct read_request *r, struct stats_state *s, struct err *err)
+static int meet_volume_limits(struct read_request *r, const struct limits *l, struct err *err)
 {
-    for (size_t i = 0; i < r->n_tenants; i++) {
-        const struct limits *l = r->tenants[i].limits;
-        if (!l->volume_enabled)
-            return err_set(err, ERR_NOT_FOUND, "not found");
-        if (l->volume_max_series > 0)
-            s->ask.max_groups = stricter_limit(s->ask.max_groups, (uint64_t)l->volume_max_series);
-    }
+    struct stats_state *s = r->state;
+    if (!l->volume_enabled)
+        return err_set(err, ERR_NOT_FOUND, "not found");
+    if (l->volume_max_series > 0)
+        s->ask.max_groups = stricter_limit(s->ask.max_groups, (uint64_t)l->volume_max_series);
     return 0;
 }
 
@@ -140,7 +121,7 @@ static int check_enabled(const struct read_request *r, struct stats_state *s, st
 static int prepare_volume_rest(struct read_request *r, struct err *err)
 {
     struct stats_state *s = r->state;
-    int ret = check_enabled(r, s, err);
+    int ret = read_each_limits(r, meet_volume_limits, err);
     if (ret == 0)
         ret = logql_parse_matchers(&r->arena, read_param(r, SV("query")), &s->matchers,
                                    &s->n_matchers, err);
@@ -151,10 +132,9 @@ static int prepare_volume_rest(struct read_request *r, struct err *err)
     if (ret == 0)
         ret = read_targets(r, s, err);
     if (ret == 0)
-        ret = prepare_limits(r, err);
+        ret = read_each_limits(r, meet_limits, err);
     s->ask.start_ns = s->start_ns;
     s->ask.end_ns = s->end_ns;
-    s->ask.control = &r->control;
     return ret;
 }
 
@@ -173,41 +153,21 @@ static int prepare_volume_range(struct read_request *r, struct err *err)
     return ret < 0 ? ret : prepare_volume_rest(r, err);
 }
 
-/* --- run -------------------------------------------------------------------------------- */
+/* ---- run ---- */
 
-/* lookup_close() follows, whatever it returns. */
-static int open_lookup(struct read_request *r, size_t tenant, struct lookup *l, struct err *err)
+static struct selection_query query_of(const struct stats_state *s)
 {
-    const struct stats_state *s = r->state;
-    struct read_lookup_ask ask = {tenant, s->matchers, s->n_matchers, s->start_ns, s->end_ns};
-    return read_lookup_open(r, &ask, l, err);
-}
-
-static int add_stats(struct read_request *r, size_t tenant, struct index_stats *sum,
-                     struct err *err)
-{
-    struct lookup l;
-    struct index_stats one = {0};
-    int ret = open_lookup(r, tenant, &l, err);
-    if (ret == 0)
-        ret = lookup_stats(&l, &one, err);
-    lookup_close(&l);
-    sum->n_streams += one.n_streams;
-    sum->n_chunks += one.n_chunks;
-    sum->n_entries += one.n_entries;
-    sum->n_bytes += one.n_bytes;
-    return ret;
+    return (struct selection_query){s->matchers, s->n_matchers, {s->start_ns, s->end_ns}};
 }
 
 static int run_stats(struct read_request *r, struct err *err)
 {
     const struct stats_state *s = r->state;
+    struct selection_query q = query_of(s);
     struct index_stats sum = {0};
-    for (size_t i = 0; i < r->n_tenants && !s->is_outside; i++) {
-        int ret = add_stats(r, i, &sum, err);
-        if (ret < 0)
-            return ret;
-    }
+    int ret = s->is_outside ? 0 : several_stats(r->envs, r->n_tenants, &q, &sum, err);
+    if (ret < 0)
+        return ret;
     struct buf body = BUF_INIT;
     buf_printf(&body,
                "{\"streams\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"bytes\":%" PRIu64
@@ -251,25 +211,20 @@ static int pull_volume(void *state, struct buf *out)
     return 0;
 }
 
-static int add_volume(struct read_request *r, size_t tenant, struct err *err)
+static int add_volume(void *volume, struct selection *s, struct err *err)
 {
-    struct stats_state *s = r->state;
-    struct lookup l;
-    int ret = open_lookup(r, tenant, &l, err);
-    if (ret == 0)
-        ret = lookup_sizes(&l, volume_sizes(&s->volume), err);
-    lookup_close(&l);
-    return ret;
+    return volume_add(volume, s, err);
 }
 
 static int run_volume(struct read_request *r, struct err *err)
 {
     struct stats_state *s = r->state;
-    volume_init(&s->volume, &s->ask);
-    s->has_volume = true;
+    struct selection_query q = query_of(s);
     int ret = 0;
-    for (size_t i = 0; i < r->n_tenants && ret == 0 && !s->is_outside; i++)
-        ret = add_volume(r, i, err);
+    volume_init(&s->volume, &s->ask, &r->control);
+    s->has_volume = true;
+    if (!s->is_outside)
+        ret = several_each(r->envs, r->n_tenants, &q, add_volume, &s->volume, err);
     if (ret == 0)
         ret = volume_finish(&s->volume, err);
     if (ret < 0)
@@ -278,7 +233,7 @@ static int run_volume(struct read_request *r, struct err *err)
     return 0;
 }
 
-/* --- endpoints -------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 static const struct read_endpoint stats_endpoint = {
     .lane = READ_LOOKUP,

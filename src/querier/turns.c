@@ -2,7 +2,6 @@
 #include "querier/turns.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/bytes.h"
 #include "base/thread.h"
@@ -19,9 +18,8 @@ struct waiter {
 };
 
 struct turns {
-    uint64_t max_waiting;   /* fixed at init */
-    unsigned n_threads;     /* fixed at init */
-    struct thread *threads; /* fixed at init */
+    uint64_t max_waiting;        /* fixed at init */
+    struct thread_group threads; /* fixed at init */
     struct mutex mu;
     struct cond work;
     struct waiter *buckets[N_BUCKETS]; /* guarded by mu */
@@ -40,6 +38,7 @@ static size_t bucket_of(struct str_view tenant)
 
 static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->buckets[bucket_of(tenant)];
     while (w && !sv_eq(w->tenant, tenant))
         w = w->next_in_bucket;
@@ -48,6 +47,7 @@ static struct waiter *find_locked(struct turns *ts, struct str_view tenant)
 
 static void join_round_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     w->next_in_round = NULL;
     if (ts->last)
         ts->last->next_in_round = w;
@@ -58,6 +58,7 @@ static void join_round_locked(struct turns *ts, struct waiter *w)
 
 static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = mem_zalloc(1, sizeof *w + tenant.len);
     memcpy(w + 1, tenant.p, tenant.len);
     w->tenant = sv((const char *)(w + 1), tenant.len);
@@ -70,6 +71,7 @@ static struct waiter *add_locked(struct turns *ts, struct str_view tenant)
 
 static void remove_locked(struct turns *ts, struct waiter *w)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter **at = &ts->buckets[w->bucket];
     while (*at != w)
         at = &(*at)->next_in_bucket;
@@ -81,6 +83,7 @@ static void remove_locked(struct turns *ts, struct waiter *w)
  * jobs. */
 static struct turn *take_locked(struct turns *ts)
 {
+    mutex_assert_held(&ts->mu);
     struct waiter *w = ts->first;
     ts->first = w->next_in_round;
     if (!ts->first)
@@ -123,16 +126,10 @@ int turns_open(struct turns **ret, const char *name, unsigned n_threads, uint64_
     mutex_init(&ts->mu);
     cond_init(&ts->work);
     ts->max_waiting = max_waiting;
-    ts->n_threads = n_threads;
-    ts->threads = mem_zalloc(n_threads, sizeof *ts->threads);
-    for (unsigned i = 0; i < n_threads; i++) {
-        char thread_name[32];
-        snprintf(thread_name, sizeof thread_name, "%s-%u", name, i);
-        int r = thread_start(&ts->threads[i], thread_name, serve, ts, err);
-        if (r < 0) {
-            turns_close(ts);
-            return r;
-        }
+    int r = thread_group_start(&ts->threads, name, n_threads, serve, ts, err);
+    if (r < 0) {
+        turns_close(ts);
+        return r;
     }
     *ret = ts;
     return 0;
@@ -146,11 +143,9 @@ void turns_close(struct turns *ts)
     ts->closing = true;
     cond_broadcast(&ts->work);
     mutex_unlock(&ts->mu);
-    for (unsigned i = 0; i < ts->n_threads; i++)
-        thread_join(&ts->threads[i]);
+    thread_group_join(&ts->threads);
     cond_deinit(&ts->work);
     mutex_deinit(&ts->mu);
-    free(ts->threads);
     free(ts);
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query/estimate.h"
 
-#include "logql/ast.h"
-#include "query/lookup.h"
+#include "query/several.h"
 
 struct estimate {
-    const struct estimate_ask *ask;
-    uint64_t n_bytes;
+    const struct query_env *envs;
+    size_t n_envs;
+    struct time_span at;
+    struct index_stats sum;
 };
 
 /* a - b, or the end of time that it lies beyond. */
@@ -20,38 +21,20 @@ static int add_selector(void *ctx, const struct log_query *log, const struct ran
                         struct err *err)
 {
     struct estimate *e = ctx;
-    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
-    struct lookup_ask ask = {
-        .source = e->ask->source,
-        .tenant = e->ask->tenant,
-        .matchers = log->matchers,
-        .n_matchers = log->n_matchers,
-        .min_ts_ns = e->ask->start_ns,
-        .max_ts_ns = e->ask->end_ns,
-        .control = e->ask->control,
-        .arena = &arena,
-    };
+    struct selection_query q = {log->matchers, log->n_matchers, e->at};
     if (range) {
-        ask.min_ts_ns = earlier(earlier(ask.min_ts_ns, range->offset_ns), range->range_ns);
-        ask.max_ts_ns = earlier(ask.max_ts_ns, range->offset_ns);
+        q.within.min_ns = earlier(earlier(q.within.min_ns, range->offset_ns), range->range_ns);
+        q.within.max_ns = earlier(q.within.max_ns, range->offset_ns);
     }
-    struct lookup l;
-    struct index_stats stats;
-    int r = lookup_open(&l, &ask, err);
-    if (r == 0)
-        r = lookup_stats(&l, &stats, err);
-    lookup_close(&l);
-    if (r == 0)
-        e->n_bytes += stats.n_bytes;
-    return r;
+    return several_stats(e->envs, e->n_envs, &q, &e->sum, err);
 }
 
-int query_estimate(const struct estimate_ask *ask, const struct logql_expr *expr,
-                   uint64_t *add_bytes, struct err *err)
+int query_estimate(const struct query_env *envs, size_t n_envs, const struct logql_expr *expr,
+                   struct time_span at, uint64_t *add_bytes, struct err *err)
 {
-    struct estimate e = {.ask = ask};
+    struct estimate e = {.envs = envs, .n_envs = n_envs, .at = at};
     int r = logql_each_selector(expr, add_selector, &e, err);
     if (r == 0)
-        *add_bytes += e.n_bytes;
+        *add_bytes += e.sum.n_bytes;
     return r;
 }

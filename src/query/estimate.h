@@ -2,16 +2,12 @@
 /* estimate.h - how many line bytes a query would go through, from the index and the heads.
  * Threads: one at a time. */
 #pragma once
-#include "base/control.h"
 #include "logql/ast.h"
-#include "query/source.h"
+#include "query/env.h"
+#include "query/plan/time_span.h"
 
-struct estimate_ask {
-    const struct query_source *source;
-    struct str_view tenant;
-    int64_t start_ns, end_ns;
-    struct query_control *control;
-};
-/* Adds to *add_bytes; each selector counts, even where two name the same streams. */
-int query_estimate(const struct estimate_ask *ask, const struct logql_expr *expr,
-                   uint64_t *add_bytes, struct err *err);
+/* Adds to *add_bytes what each selector of the expression reaches, even where two name the same
+ * streams, at each of the tenants.  `at`: the times of the query; ranges and offsets widen them.
+ * Errors: as selection.h. */
+int query_estimate(const struct query_env *envs, size_t n_envs, const struct logql_expr *expr,
+                   struct time_span at, uint64_t *add_bytes, struct err *err);

@@ -3,13 +3,10 @@
  * with its tenant's label.
  * Threads: one at a time. */
 #pragma once
-#include "query/engine.h"
+#include "query/env.h"
+#include "query/rows/log_result.h"
 
-struct log_part {
-    struct str_view tenant;
-    struct log_result result;
-};
-/* The first `limit` rows.  *ret borrows the parts; it is deinitialised by the caller, like them,
- * also after a failure. */
-int log_merge(const struct log_part *parts, size_t n_parts, const struct log_options *options,
-              struct query_control *control, struct log_result *ret, struct err *err);
+/* Fills r with the first `limit` rows of r->parts, one per env; rows and streams borrow them.
+ * < 0: no memory for the query. */
+int log_merge(const struct query_env *envs, const struct log_options *options, struct log_result *r,
+              struct err *err);

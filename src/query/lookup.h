@@ -1,53 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lookup.h - what is known of a tenant's streams without reading lines: label names, values and
- * sets, and how much they hold; recent and stored together, as of one instant.
- *     lookup_open(); any of the calls; lookup_close().
- * Threads: one at a time. */
+/* lookup.h - what is known of a selection's streams without reading lines: label names, values and
+ * sets, and how much they hold; recent and stored together.
+ * Answers count streams with an entry in the selection's times.  They lie in the arena given, and
+ * what they take of it stays charged to the query.
+ * Each may leave out of selection.recent the streams that have no such entry.
+ * Errors: as the questions of selection.h.  Threads: one at a time. */
 #pragma once
-#include "base/control.h"
-#include "filter/compile.h"
 #include "model/series_set.h"
-#include "query/source.h"
-#include "store/index/index.h"
+#include "query/plan/selection.h"
 
-struct lookup_ask {
-    const struct query_source *source;
-    struct str_view tenant;
-    const struct matcher *matchers; /* need not be compiled; 0: all streams */
-    size_t n_matchers;
-    int64_t min_ts_ns, max_ts_ns; /* both included */
-    struct query_control *control;
-    struct arena *arena; /* of all answers; its growth is charged */
-};
-struct lookup {
-    struct lookup_ask ask;
-    struct matcher *matchers; /* compiled copies */
-    struct compile compile;   /* of the matchers */
-    struct regex_scratch *scratch;
-    struct recent recent; /* streams with an entry in the range */
-    uint64_t charged_bytes;
-};
-int lookup_open(struct lookup *l, const struct lookup_ask *ask, struct err *err);
-void lookup_close(struct lookup *l); /* after a failed open too */
+/* Sorted bytewise, each once. */
+int lookup_names(struct selection *s, struct arena *a, struct index_names *ret, struct err *err);
+int lookup_values(struct selection *s, struct str_view name, struct arena *a,
+                  struct index_names *ret, struct err *err);
+/* Adds to set, whose growth is charged. */
+int lookup_series(struct selection *s, struct series_set *set, struct err *err);
 
-int lookup_names(struct lookup *l, struct index_names *ret, struct err *err);
-int lookup_values(struct lookup *l, struct str_view name, struct index_names *ret, struct err *err);
-/* Adds to set. */
-int lookup_series(struct lookup *l, struct series_set *set, struct err *err);
-
-/* Entries of one stream between two times, in memory or in one chunk. */
-struct lookup_piece {
+/* How much a stream holds between two times, in memory or in one run. */
+struct lookup_amount {
     uint32_t series;
-    uint64_t n_entries, n_bytes;  /* the share within the range asked for, where it is cut */
-    int64_t min_ts_ns, max_ts_ns; /* within the range */
+    uint64_t n_entries, n_bytes;  /* a run that the selection cuts: by the part of its time */
+    int64_t min_ts_ns, max_ts_ns; /* within the selection */
     bool begins_chunk;
 };
-struct lookup_sizes {
+/* Who is told of amounts. */
+struct amount_sink {
     void *ctx;
-    /* Each stream's number, asked before its pieces; a stream may be asked for again. */
+    /* A number for the stream, asked before its amounts; a stream may be asked for again. */
     uint32_t (*series)(void *ctx, struct str_view encoded_labels);
-    void (*piece)(void *ctx, const struct lookup_piece *p);
+    void (*add)(void *ctx, const struct lookup_amount *x);
 };
-int lookup_sizes(struct lookup *l, const struct lookup_sizes *to, struct err *err);
-/* Sums of the above. */
-int lookup_stats(struct lookup *l, struct index_stats *ret, struct err *err);
+int lookup_amounts(struct selection *s, const struct amount_sink *to, struct err *err);
+/* Adds their sums to *to. */
+int lookup_stats(struct selection *s, struct index_stats *to, struct err *err);

@@ -1,74 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query/several.h"
 
-#include <string.h>
+#include "model/tenant_label.h"
+#include "query/text_set.h"
 
-#include "regex/regex.h"
-
-static int chooses(const struct matcher *m, struct str_view tenant, bool *ret, struct err *err)
+int several_each(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                 selection_fn *fn, void *ctx, struct err *err)
 {
-    struct matcher own = *m;
-    own.regex = NULL;
-    int r = matcher_compile(&own, err);
+    int r = 0;
+    for (size_t i = 0; i < n_envs && r == 0; i++) {
+        struct selection s;
+        r = selection_open(&s, &envs[i], q, err);
+        if (r == 0)
+            r = fn(ctx, &s, err);
+        selection_close(&s);
+    }
+    return r;
+}
+
+/* ---- names and values ---- */
+
+struct tenant_texts {
+    const struct str_view *name;
+    struct arena *arena;
+    struct index_names one;
+    struct text_set *joint; /* of several tenants */
+};
+
+static int find_texts(void *ctx, struct selection *s, struct err *err)
+{
+    struct tenant_texts *t = ctx;
+    int r = t->name ? lookup_values(s, *t->name, t->arena, &t->one, err)
+                    : lookup_names(s, t->arena, &t->one, err);
+    for (size_t i = 0; t->joint && i < t->one.n && r == 0; i++)
+        text_set_add(t->joint, t->one.v[i]);
+    return r;
+}
+
+int several_texts(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                  const struct str_view *name, struct arena *a, struct index_names *ret,
+                  struct err *err)
+{
+    CLEANUP(text_set_deinit) struct text_set set = {0};
+    bool asks_tenants = name && sv_eq(*name, SV(TENANT_LABEL)) && n_envs > 1;
+    struct tenant_texts t = {name, a, {0}, n_envs > 1 && !asks_tenants ? &set : NULL};
+    int r = several_each(envs, n_envs, q, find_texts, &t, err);
+    if (r < 0 || n_envs == 1) {
+        *ret = t.one;
+        return r;
+    }
+    for (size_t i = 0; asks_tenants && i < n_envs; i++)
+        text_set_add(&set, envs[i].tenant);
+    if (!name)
+        text_set_add(&set, SV(TENANT_LABEL));
+    uint64_t charged_bytes = a->used_bytes;
+    text_set_sorted(&set, a, &ret->v, &ret->n);
+    return query_charge_arena(envs[0].control, a, &charged_bytes, err);
+}
+
+/* ---- series ---- */
+
+static int add_series(void *ctx, struct selection *s, struct err *err)
+{
+    return lookup_series(s, ctx, err);
+}
+
+static int add_named_series(void *ctx, struct selection *s, struct err *err)
+{
+    CLEANUP(series_set_deinit) struct series_set one;
+    CLEANUP(arena_deinit) struct arena scratch = ARENA_INIT;
+    struct series_set *to = ctx;
+    uint64_t before = series_set_bytes(to);
+    series_set_init(&one);
+    int r = lookup_series(s, &one, err);
     if (r < 0)
         return r;
-    struct regex_scratch *scratch = own.regex ? regex_scratch_new() : NULL;
-    *ret = matcher_matches(&own, scratch, tenant);
-    regex_scratch_free(scratch);
-    matcher_deinit(&own);
-    return 0;
+    for (uint32_t i = 0; i < one.n; i++) {
+        arena_clear(&scratch);
+        series_set_add(to, tenant_label_add(&scratch, series_set_labels(&one, i), s->env->tenant));
+    }
+    query_release(s->env->control, series_set_bytes(&one));
+    return query_charge(s->env->control, series_set_bytes(to) - before, err);
 }
 
-int several_matchers(struct arena *a, const struct matcher *v, size_t n, struct str_view tenant,
-                     const struct matcher **ret, size_t *ret_n, struct err *err)
+int several_series(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                   struct series_set *set, struct err *err)
 {
-    struct matcher *out = ARENA_ARRAY(a, struct matcher, n + 1);
-    size_t n_out = 0;
-    bool chosen = true;
-    for (size_t i = 0; i < n; i++) {
-        bool fits = true;
-        if (!sv_eq(v[i].name, SV(TENANT_LABEL))) {
-            out[n_out++] = v[i];
-            continue;
-        }
-        int r = chooses(&v[i], tenant, &fits, err);
-        if (r < 0)
-            return r;
-        chosen &= fits;
-    }
-    if (!chosen) /* no stream carries the label with a value that is no tenant's */
-        out[n_out++] = (struct matcher){SV(TENANT_LABEL), MATCH_EQ, SV("|"), NULL};
-    *ret = out;
-    *ret_n = n_out;
-    return 0;
+    return several_each(envs, n_envs, q, n_envs > 1 ? add_named_series : add_series, set, err);
 }
 
-int several_expr(struct arena *a, const struct logql_expr *e, struct str_view tenant,
-                 const struct logql_expr **ret, struct err *err)
+/* ---- statistics ---- */
+
+static int add_stats(void *ctx, struct selection *s, struct err *err)
 {
-    struct logql_expr *copy = ARENA_NEW(a, struct logql_expr);
-    struct log_query *log = NULL;
-    int r = 0;
-    *copy = *e;
-    *ret = copy;
-    switch (e->kind) {
-    case LOGQL_LOG:
-        log = &copy->log;
-        break;
-    case LOGQL_RANGE_AGG:
-        log = &copy->range.log;
-        break;
-    case LOGQL_VECTOR_AGG:
-        return several_expr(a, e->vector_agg.inner, tenant, &copy->vector_agg.inner, err);
-    case LOGQL_LABEL_REPLACE:
-        return several_expr(a, e->label_replace.inner, tenant, &copy->label_replace.inner, err);
-    case LOGQL_BINARY:
-        r = several_expr(a, e->binary.left, tenant, &copy->binary.left, err);
-        return r < 0 ? r : several_expr(a, e->binary.right, tenant, &copy->binary.right, err);
-    case LOGQL_LITERAL:
-    case LOGQL_VECTOR:
-        return 0;
-    }
-    return several_matchers(a, log->matchers, log->n_matchers, tenant, &log->matchers,
-                            &log->n_matchers, err);
+    return lookup_stats(s, ctx, err);
+}
+
+int several_stats(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                  struct index_stats *to, struct err *err)
+{
+    return several_each(envs, n_envs, q, add_stats, to, err);
 }

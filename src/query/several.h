@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* several.h - one read request over several tenants (http-api.md 3.3): each is asked on its own,
- * and what it answers is told apart by the label __tenant_id__.
- * Matchers on that label choose tenants; to the streams of a tenant they mean nothing.
- * Threads: pure. */
+/* several.h - lookups for all tenants that a request names: each is asked on its own, one after the
+ * other and each at an instant of its own; of several, streams are told apart by the label
+ * __tenant_id__ (http-api.md 3.3).  For one tenant they are the lookups themselves.
+ * Memory and errors: as lookup.h.  Threads: one at a time. */
 #pragma once
-#include "base/arena.h"
-#include "logql/ast.h"
-#include "model/tenant_label.h"
+#include "query/lookup.h"
 
-/* What is left of the matchers for that tenant: none on the label, or, when they do not choose the
- * tenant, one that no stream meets. */
-int several_matchers(struct arena *a, const struct matcher *v, size_t n, struct str_view tenant,
-                     const struct matcher **ret, size_t *ret_n, struct err *err);
-/* The query with such matchers. */
-int several_expr(struct arena *a, const struct logql_expr *e, struct str_view tenant,
-                 const struct logql_expr **ret, struct err *err);
+typedef int selection_fn(void *ctx, struct selection *s, struct err *err);
+/* Calls fn with each tenant's selection while it is open, until one fails. */
+int several_each(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                 selection_fn *fn, void *ctx, struct err *err);
+/* Label names; with name the values of that label. */
+int several_texts(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                  const struct str_view *name, struct arena *a, struct index_names *ret,
+                  struct err *err);
+/* Adds to set. */
+int several_series(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                   struct series_set *set, struct err *err);
+/* Adds to *to. */
+int several_stats(const struct query_env *envs, size_t n_envs, const struct selection_query *q,
+                  struct index_stats *to, struct err *err);

@@ -27,7 +27,9 @@ struct recent {
 
 /* Recent data of this process.
  * open: pins the view and finds the head streams that match, as one step: a stream with an entry in
- * a head of the view is in the list.  matchers are compiled. */
+ * a head of the view is in the list.  matchers are compiled.  The list lies in the arena, which the
+ * caller charges.  < 0, and nothing is pinned: ERR_UNAVAILABLE while the ingester cannot answer.
+ * Only plan/selection.c calls it. */
 struct recent_source {
     int (*open)(void *self, struct str_view tenant, const struct matcher *matchers,
                 size_t n_matchers, struct arena *arena, struct recent *ret, struct err *err);

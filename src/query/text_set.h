@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* text_set.h - texts, each once.  Threads: one at a time. */
+/* text_set.h - texts, each once.  It charges nobody: who copies out of it does.
+ * Threads: one at a time. */
 #pragma once
 #include <stdint.h>
 

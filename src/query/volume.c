@@ -13,14 +13,10 @@ static int64_t floor_to(int64_t ts_ns, int64_t step_ns)
     return __builtin_sub_overflow(ts_ns, over, &floor) ? ts_ns : floor;
 }
 
-static uint32_t on_series(void *ctx, struct str_view encoded);
-static void on_piece(void *ctx, const struct lookup_piece *p);
-
-void volume_init(struct volume *v, const struct volume_ask *ask)
+void volume_init(struct volume *v, const struct volume_ask *ask, struct query_control *control)
 {
-    *v = (struct volume){.ask = *ask, .n_buckets = 1, .base_ns = ask->start_ns};
+    *v = (struct volume){.ask = *ask, .control = control, .n_buckets = 1, .base_ns = ask->start_ns};
     series_set_init(&v->sets);
-    v->sizes = (struct lookup_sizes){v, on_series, on_piece};
     if (ask->step_ns > 0 && ask->end_ns > ask->start_ns) {
         v->base_ns = floor_to(ask->start_ns, ask->step_ns);
         __int128 span = (__int128)ask->end_ns - v->base_ns;
@@ -38,12 +34,7 @@ void volume_deinit(struct volume *v)
     *v = (struct volume){0};
 }
 
-const struct lookup_sizes *volume_sizes(struct volume *v)
-{
-    return &v->sizes;
-}
-
-/* --- groups ----------------------------------------------------------------------------- */
+/* ---- groups ---- */
 
 static void fail_over_limit(struct volume *v)
 {
@@ -61,7 +52,7 @@ static void join(struct volume *v, struct labels labels)
         if (v->ask.max_groups && v->n_groups == v->ask.max_groups)
             fail_over_limit(v);
         else
-            v->failed = query_charge(v->ask.control, bytes, &v->err);
+            v->failed = query_charge(v->control, bytes, &v->err);
         if (v->failed < 0)
             return;
         v->groups = mem_grow(v->groups, &v->cap_groups, v->n_groups + 1, sizeof *v->groups);
@@ -113,7 +104,7 @@ static uint32_t on_series(void *ctx, struct str_view encoded)
     return number;
 }
 
-/* --- bytes ------------------------------------------------------------------------------ */
+/* ---- bytes ---- */
 
 static size_t bucket_of(const struct volume *v, int64_t ts_ns)
 {
@@ -124,35 +115,40 @@ static size_t bucket_of(const struct volume *v, int64_t ts_ns)
     return b < v->n_buckets ? b : v->n_buckets - 1;
 }
 
-/* Spreads the piece's bytes over the buckets that it lies in; the last one gets the rest. */
-static void add_piece(struct volume *v, struct volume_group *g, const struct lookup_piece *p)
+/* Spreads the bytes over the buckets that their times lie in; the last one gets the rest. */
+static void add_bytes(struct volume *v, struct volume_group *g, const struct lookup_amount *x)
 {
-    size_t first = bucket_of(v, p->min_ts_ns), last = bucket_of(v, p->max_ts_ns);
-    double span = (double)p->max_ts_ns - (double)p->min_ts_ns + 1;
-    uint64_t left = p->n_bytes;
-    int64_t from = p->min_ts_ns;
-    g->n_bytes += p->n_bytes;
+    size_t first = bucket_of(v, x->min_ts_ns), last = bucket_of(v, x->max_ts_ns);
+    double span = (double)x->max_ts_ns - (double)x->min_ts_ns + 1;
+    uint64_t left = x->n_bytes;
+    int64_t from = x->min_ts_ns;
+    g->n_bytes += x->n_bytes;
     for (size_t b = first; b < last; b++) {
         int64_t until = v->base_ns + (int64_t)(b + 1) * v->ask.step_ns;
-        uint64_t share = (uint64_t)((double)p->n_bytes * ((double)(until - from) / span));
-        if (share > left)
-            share = left;
-        g->buckets[b] += share;
-        left -= share;
+        uint64_t part = (uint64_t)((double)x->n_bytes * ((double)(until - from) / span));
+        if (part > left)
+            part = left;
+        g->buckets[b] += part;
+        left -= part;
         from = until;
     }
     g->buckets[last] += left;
 }
 
-static void on_piece(void *ctx, const struct lookup_piece *p)
+static void on_amount(void *ctx, const struct lookup_amount *x)
 {
     struct volume *v = ctx;
-    const struct volume_stream *s = &v->streams[p->series];
+    const struct volume_stream *s = &v->streams[x->series];
     for (size_t i = 0; i < s->n && v->failed == 0; i++)
-        add_piece(v, &v->groups[v->members[s->first + i]], p);
+        add_bytes(v, &v->groups[v->members[s->first + i]], x);
 }
 
-/* --- result ----------------------------------------------------------------------------- */
+int volume_add(struct volume *v, struct selection *s, struct err *err)
+{
+    return lookup_amounts(s, &(struct amount_sink){v, on_series, on_amount}, err);
+}
+
+/* ---- result ---- */
 
 static int by_bytes(const void *a, const void *b)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* volume.h - line bytes per group of streams and bucket of time.  A chunk that lies in several
- * buckets gives each its share of time.
- *     volume_init(); lookup_sizes(l, volume_sizes(v), ...) per tenant; volume_finish(); read
- * groups. Threads: one at a time. */
+/* volume.h - line bytes per group of streams and bucket of time.  A run that lies in several
+ * buckets gives each by its part of time. volume_init(); volume_add() per tenant; volume_finish();
+ * read groups; volume_deinit(). Threads: one at a time. */
 #pragma once
 #include "query/lookup.h"
 
@@ -13,9 +12,8 @@ struct volume_ask {
     bool needs_all; /* leave out streams that lack one of names */
     bool by_name;   /* a group per label name instead of per label set */
     int64_t start_ns, end_ns;
-    int64_t step_ns; /* 0: one bucket */
-    uint64_t max_groups;
-    struct query_control *control;
+    int64_t step_ns;     /* 0: one bucket */
+    uint64_t max_groups; /* 0: any number */
 };
 
 struct volume_group {
@@ -26,6 +24,7 @@ struct volume_group {
 };
 struct volume {
     struct volume_ask ask;
+    struct query_control *control; /* groups are charged here, and stay charged */
     struct arena arena;
     struct series_set sets;
     struct volume_group *groups; /* by number of the set until volume_finish() */
@@ -39,11 +38,12 @@ struct volume {
     int64_t base_ns; /* where the first bucket would begin: a multiple of step */
     int failed;      /* what volume_finish() returns */
     struct err err;
-    struct lookup_sizes sizes;
 };
-void volume_init(struct volume *v, const struct volume_ask *ask);
+/* Borrows names and control. */
+void volume_init(struct volume *v, const struct volume_ask *ask, struct query_control *control);
 void volume_deinit(struct volume *v);
-const struct lookup_sizes *volume_sizes(struct volume *v);
+/* Errors of the lookup alone. */
+int volume_add(struct volume *v, struct selection *s, struct err *err);
 /* Sorts groups: most bytes first, then by text.  < 0: too many groups, or over the budget. */
 int volume_finish(struct volume *v, struct err *err);
 /* What a bucket is stamped with: a millisecond before the next begins; the last one: the end. */

@@ -26,6 +26,7 @@ static struct kept *find_locked(struct str_view pattern, enum regex_mode mode)
 
 static struct regex *take_locked(struct kept *k)
 {
+    mutex_assert_held(&mu);
     k->used = ++uses;
     return regex_ref(k->re);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "regex/classparse.h"
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 static const char BAD_RANGE[] = "invalid character class range";
@@ -30,15 +31,6 @@ int parse_check_utf8(struct parse_in *in, struct str_view text)
     return r;
 }
 
-static int hex_value(uint32_t c)
-{
-    if (c >= '0' && c <= '9')
-        return (int)(c - '0');
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-        return (int)((c | 0x20) - 'a' + 10);
-    return -1;
-}
-
 /* After \x.  *ret_ok stays false for a malformed number; in->at then stands where Go's would. */
 static int read_hex(struct parse_in *in, uint32_t *ret, bool *ret_ok)
 {
@@ -50,11 +42,11 @@ static int read_hex(struct parse_in *in, uint32_t *ret, bool *ret_ok)
     if (r < 0)
         return r;
     if (c != '{') {
-        int hi = hex_value(c);
+        int hi = ascii_hex_value(c);
         c = 0;
         if (in->at < len && (r = parse_rune(in, &c)) < 0)
             return r;
-        int lo = hex_value(c);
+        int lo = ascii_hex_value(c);
         *ret_ok = hi >= 0 && lo >= 0;
         *ret = *ret_ok ? (uint32_t)(hi * 16 + lo) : 0;
         return 0;
@@ -69,7 +61,7 @@ static int read_hex(struct parse_in *in, uint32_t *ret, bool *ret_ok)
             *ret_ok = n > 0;
             return 0;
         }
-        int digit = hex_value(c);
+        int digit = ascii_hex_value(c);
         if (digit < 0)
             return 0;
         value = value * 16 + (uint32_t)digit;
@@ -81,7 +73,7 @@ static int read_hex(struct parse_in *in, uint32_t *ret, bool *ret_ok)
 
 static bool is_octal(const struct parse_in *in)
 {
-    return in->at < in->pattern.len && in->pattern.p[in->at] >= '0' && in->pattern.p[in->at] <= '7';
+    return in->at < in->pattern.len && ascii_is_octal(in->pattern.p[in->at]);
 }
 
 static bool read_octal(struct parse_in *in, uint32_t first, uint32_t *ret)
@@ -107,14 +99,14 @@ int parse_escape(struct parse_in *in, uint32_t *ret)
         return r;
     static const char letters[] = "afnrtv", values[] = "\a\f\n\r\t\v";
     const char *hit = c < 0x80 && c > 0 ? strchr(letters, (int)c) : NULL;
-    if (c >= '0' && c <= '7') {
+    if (ascii_is_octal(c)) {
         ok = read_octal(in, c, ret);
     } else if (c == 'x') {
         r = read_hex(in, ret, &ok);
     } else if (hit) {
         *ret = (uint32_t)values[hit - letters];
         ok = true;
-    } else if (c < 0x80 && !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) {
+    } else if (c < 0x80 && !ascii_is_alnum(c)) {
         *ret = c;
         ok = true;
     }

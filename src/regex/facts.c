@@ -3,6 +3,7 @@
  * would grow too big, or meets something that is not a string, it is set down as a clause. */
 #include "regex/facts.h"
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "regex/unicode.h"
 
@@ -11,7 +12,7 @@ enum { MAX_PRODUCT = 64, MAX_PRODUCT_BYTES = 64 << 10, MAX_CLASS_RUNES = 8, MAX_
 static bool has_letters(struct str_view s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if ((s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z')
+        if (ascii_is_letter(s.p[i]))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 enum { MAX_VISITED_WORDS = 1 << 15, IS_RESTORE = 1 << 30 };
@@ -31,8 +32,7 @@ size_t nfa_mem_bytes(const struct nfa *nfa)
 
 static bool is_word_byte(struct str_view text, size_t at)
 {
-    unsigned char c = at < text.len ? (unsigned char)text.p[at] : 0;
-    return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    return at < text.len && ascii_is_word(text.p[at]);
 }
 
 static bool holds(unsigned wanted, struct str_view text, size_t at)

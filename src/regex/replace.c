@@ -2,13 +2,9 @@
 /* Templates, replacing and counting on top of regex_captures. */
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "regex/regex.h"
 #include "regex/unicode.h"
-
-static bool is_name_byte(unsigned char c)
-{
-    return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
 
 /* Length of the name at v; 0 where it does not begin with one.  Go lets letters and digits of any
  * script stand in a name. */
@@ -18,9 +14,7 @@ static size_t name_len(struct str_view v)
     while (at < v.len) {
         uint32_t rune;
         unsigned width = rune_decode(v.p + at, v.len - at, &rune);
-        bool ok = rune < 0x80 ? is_name_byte((unsigned char)rune)
-                              : unicode_in(rune, SV("L")) || unicode_in(rune, SV("Nd"));
-        if (!ok)
+        if (!unicode_is_word(rune))
             break;
         at += width;
     }
@@ -44,7 +38,7 @@ static bool is_number(struct str_view name, size_t *ret)
 {
     uint64_t n;
     for (size_t i = 0; i < name.len; i++)
-        if (name.p[i] < '0' || name.p[i] > '9')
+        if (!ascii_is_digit(name.p[i]))
             return false;
     if (name.len > 1 && name.p[0] == '0')
         return false;

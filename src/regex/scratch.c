@@ -8,16 +8,16 @@
 
 enum { N_BUCKETS = 64, MAX_DFA_BYTES = 8 << 20, SWEEP_EVERY = 256, STEPS_PER_DFA = 1024 };
 
-struct entry {
-    struct entry *next;
+struct kept_dfa {
+    struct kept_dfa *next;
     uint64_t id;
     uint64_t used_at;
     struct dfa *dfa;
 };
 
 struct regex_scratch {
-    struct entry *last; /* the one used last: most calls come in runs */
-    struct entry *buckets[N_BUCKETS];
+    struct kept_dfa *last; /* the one used last: most calls come in runs */
+    struct kept_dfa *buckets[N_BUCKETS];
     size_t n_entries;
     size_t dfa_bytes; /* of all, as counted last and without growth since */
     uint64_t clock;
@@ -29,7 +29,7 @@ struct regex_scratch *regex_scratch_new(void)
     return mem_zalloc(1, sizeof(struct regex_scratch));
 }
 
-static void free_entry(struct entry *e)
+static void free_entry(struct kept_dfa *e)
 {
     dfa_free(e->dfa);
     free(e);
@@ -40,7 +40,7 @@ void regex_scratch_free(struct regex_scratch *s)
     if (!s)
         return;
     for (int b = 0; b < N_BUCKETS; b++) {
-        for (struct entry *e = s->buckets[b], *next; e; e = next) {
+        for (struct kept_dfa *e = s->buckets[b], *next; e; e = next) {
             next = e->next;
             free_entry(e);
         }
@@ -70,7 +70,7 @@ static size_t total_bytes(const struct regex_scratch *s)
 {
     size_t total = 0;
     for (int b = 0; b < N_BUCKETS; b++)
-        for (const struct entry *e = s->buckets[b]; e; e = e->next)
+        for (const struct kept_dfa *e = s->buckets[b]; e; e = e->next)
             total += dfa_used_bytes(e->dfa);
     return total;
 }
@@ -86,8 +86,8 @@ static void drop_older_half(struct regex_scratch *s)
 {
     uint64_t since = s->clock - s->n_entries / 2;
     for (int b = 0; b < N_BUCKETS; b++) {
-        for (struct entry **at = &s->buckets[b]; *at;) {
-            struct entry *e = *at;
+        for (struct kept_dfa **at = &s->buckets[b]; *at;) {
+            struct kept_dfa *e = *at;
             if (e->used_at >= since) {
                 at = &e->next;
                 continue;
@@ -113,14 +113,14 @@ struct dfa *scratch_dfa(struct regex_scratch *s, uint64_t id, const struct prog 
     if (s->last && s->last->id == id)
         return s->last->dfa;
     s->clock++;
-    struct entry **bucket = &s->buckets[id % N_BUCKETS], *e = *bucket;
+    struct kept_dfa **bucket = &s->buckets[id % N_BUCKETS], *e = *bucket;
     while (e && e->id != id)
         e = e->next;
     if (!e) {
         if (s->dfa_bytes > MAX_DFA_BYTES)
             make_room(s, MAX_DFA_BYTES);
         e = mem_zalloc(1, sizeof *e);
-        *e = (struct entry){*bucket, id, 0, dfa_new(p)};
+        *e = (struct kept_dfa){*bucket, id, 0, dfa_new(p)};
         *bucket = e;
         s->n_entries++;
         s->dfa_bytes += dfa_used_bytes(e->dfa);

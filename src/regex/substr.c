@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -28,14 +29,9 @@ static const uint8_t frequency[256] = {
     60,  60,  60,  60,  60,  60,  60,  60,  60,
 };
 
-static bool is_letter(unsigned char c)
-{
-    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
 static unsigned rank_of(unsigned char c, enum substr_case how)
 {
-    if (how == SUBSTR_FOLD && is_letter(c)) {
+    if (how == SUBSTR_FOLD && ascii_is_letter(c)) {
         unsigned lower = frequency[c], upper = frequency[c & ~0x20u];
         return lower > upper ? lower : upper;
     }
@@ -46,7 +42,7 @@ static unsigned rank_of(unsigned char c, enum substr_case how)
  * are lower case, so only the closer look must tell '[' from '{'. */
 static uint8_t fold_mask(const struct substr_needle *n, size_t at)
 {
-    return n->how == SUBSTR_FOLD && is_letter((unsigned char)n->p[at]) ? 0x20 : 0;
+    return n->how == SUBSTR_FOLD && ascii_is_letter(n->p[at]) ? 0x20 : 0;
 }
 
 static void pick_rare(struct substr_needle *n)
@@ -78,7 +74,7 @@ void substr_init(struct substr_needle *n, struct str_view bytes, enum substr_cas
     char *p = mem_alloc(bytes.len);
     for (size_t i = 0; i < bytes.len; i++) {
         char c = bytes.p[i];
-        p[i] = how == SUBSTR_FOLD && c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        p[i] = how == SUBSTR_FOLD ? (char)ascii_lower(c) : c;
     }
     *n = (struct substr_needle){.p = p, .len = bytes.len, .how = how};
     if (n->len > 0)
@@ -96,24 +92,21 @@ static inline bool fits_at(const struct substr_needle *n, const char *p)
     if (n->how == SUBSTR_EXACT)
         return memcmp(p, n->p, n->len) == 0;
     for (size_t i = 0; i < n->len; i++) {
-        unsigned char c = (unsigned char)p[i];
-        if (c >= 'A' && c <= 'Z')
-            c |= 0x20;
-        if (c != (unsigned char)n->p[i])
+        if (ascii_lower(p[i]) != n->p[i])
             return false;
     }
     return true;
 }
 
 /* One search.  Candidates are starts in [p, last]. */
-struct scan {
+struct substr_search {
     const struct substr_needle *n;
     const char *last;
     size_t tries_left; /* candidates that may turn out not to fit */
     const char *stuck; /* the first one that was not tried, once there were too many */
 };
 
-static inline bool fits(struct scan *s, const char *p)
+static inline bool fits(struct substr_search *s, const char *p)
 {
     if (fits_at(s->n, p))
         return true;
@@ -122,7 +115,7 @@ static inline bool fits(struct scan *s, const char *p)
     return false;
 }
 
-static const char *scan_portable(struct scan *s, const char *p)
+static const char *scan_portable(struct substr_search *s, const char *p)
 {
     const struct substr_needle *n = s->n;
     if (n->or1 == 0) { /* memchr is fast everywhere */
@@ -161,8 +154,8 @@ eq32(const struct substr_needle *n, const struct pair32 *v, const char *p, bool 
     return _mm256_and_si256(_mm256_cmpeq_epi8(x, v->b1), _mm256_cmpeq_epi8(y, v->b2));
 }
 
-__attribute__((target("avx2"))) static inline const char *first_fit(struct scan *s, const char *p,
-                                                                    uint32_t mask)
+__attribute__((target("avx2"))) static inline const char *first_fit(struct substr_search *s,
+                                                                    const char *p, uint32_t mask)
 {
     for (; mask && !s->stuck; mask &= mask - 1) {
         const char *at = p + __builtin_ctz(mask);
@@ -174,7 +167,7 @@ __attribute__((target("avx2"))) static inline const char *first_fit(struct scan 
 
 /* Looks at starts p .. p + 31 of every step; the last step overlaps the one before it. */
 __attribute__((target("avx2"))) static inline __attribute__((always_inline)) const char *
-scan_avx2(struct scan *s, const char *p, bool fold)
+scan_avx2(struct substr_search *s, const char *p, bool fold)
 {
     const struct substr_needle *n = s->n;
     struct pair32 v = {_mm256_set1_epi8((char)n->b1), _mm256_set1_epi8((char)n->b2),
@@ -204,7 +197,7 @@ scan_avx2(struct scan *s, const char *p, bool fold)
     return NULL;
 }
 
-__attribute__((target("avx2"))) static const char *find_avx2(struct scan *s, const char *p)
+__attribute__((target("avx2"))) static const char *find_avx2(struct substr_search *s, const char *p)
 {
     return s->n->or1 | s->n->or2 ? scan_avx2(s, p, true) : scan_avx2(s, p, false);
 }
@@ -232,7 +225,7 @@ static const char *find_folded_steadily(const struct substr_needle *n, const cha
     while (!hit && (size_t)(end - p) >= n->len) {
         size_t len = (size_t)(end - p) < cap ? (size_t)(end - p) : cap;
         for (size_t i = 0; i < len; i++)
-            lower[i] = p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+            lower[i] = (char)ascii_lower(p[i]);
         const char *found = memmem(lower, len, n->p, n->len);
         if (found)
             hit = p + (found - lower);
@@ -251,7 +244,7 @@ static size_t find_by(const struct substr_needle *n, struct str_view text, size_
     if (n->len == 0)
         return from;
     const char *p = text.p + from, *end = text.p + text.len, *hit;
-    struct scan s = {.n = n, .last = end - n->len, .tries_left = SIZE_MAX};
+    struct substr_search s = {.n = n, .last = end - n->len, .tries_left = SIZE_MAX};
     if (n->len > LONG) /* comparing at each place would cost length times length */
         s.tries_left = TRIES_MIN + (size_t)(end - p) / n->len * LONG;
 #ifdef __x86_64__

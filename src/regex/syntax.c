@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "regex/classparse.h"
 
@@ -15,7 +16,7 @@ struct open_group {
     uint32_t group;         /* 0: (?: */
 };
 
-struct parser {
+struct pattern_parser {
     struct parse_in in;
     struct arena *arena;
     struct tree *tree;
@@ -28,12 +29,12 @@ struct parser {
     size_t repeat_at; /* where the repetition just read begins, or SIZE_MAX */
 };
 
-static int fail(struct parser *ps, const char *what, struct str_view where)
+static int fail(struct pattern_parser *ps, const char *what, struct str_view where)
 {
     return parse_fail(&ps->in, what, where);
 }
 
-static int check_limits(struct parser *ps, const struct node *n)
+static int check_limits(struct pattern_parser *ps, const struct node *n)
 {
     if (n->height > TREE_MAX_HEIGHT)
         return fail(ps, "expression nests too deeply", ps->in.pattern);
@@ -42,7 +43,7 @@ static int check_limits(struct parser *ps, const struct node *n)
     return 0;
 }
 
-static struct node *new_node(struct parser *ps, enum node_op op)
+static struct node *new_node(struct pattern_parser *ps, enum node_op op)
 {
     struct node *n = ARENA_NEW(ps->arena, struct node);
     n->op = op;
@@ -51,19 +52,19 @@ static struct node *new_node(struct parser *ps, enum node_op op)
     return n;
 }
 
-static int push(struct parser *ps, struct node *n)
+static int push(struct pattern_parser *ps, struct node *n)
 {
     ps->items = mem_grow(ps->items, &ps->cap_items, ps->n_items + 1, sizeof(struct node *));
     ps->items[ps->n_items++] = n;
     return check_limits(ps, n);
 }
 
-static int push_op(struct parser *ps, enum node_op op)
+static int push_op(struct pattern_parser *ps, enum node_op op)
 {
     return push(ps, new_node(ps, op));
 }
 
-static int push_rune(struct parser *ps, uint32_t rune)
+static int push_rune(struct pattern_parser *ps, uint32_t rune)
 {
     struct node *n = new_node(ps, NODE_RUNE);
     n->rune = rune;
@@ -71,7 +72,7 @@ static int push_rune(struct parser *ps, uint32_t rune)
     return push(ps, n);
 }
 
-static int push_set(struct parser *ps, const struct rune_set *set)
+static int push_set(struct pattern_parser *ps, const struct rune_set *set)
 {
     struct node *n = new_node(ps, NODE_SET);
     n->set = set;
@@ -83,7 +84,8 @@ static int push_set(struct parser *ps, const struct rune_set *set)
 }
 
 /* Joins list heads: nested concatenations and alternations become flat. */
-static struct node *gather(struct parser *ps, enum node_op op, struct node **parts, size_t n)
+static struct node *gather(struct pattern_parser *ps, enum node_op op, struct node **parts,
+                           size_t n)
 {
     if (n == 1)
         return parts[0];
@@ -109,7 +111,7 @@ static struct node *gather(struct parser *ps, enum node_op op, struct node **par
 }
 
 /* Ends the alternative being read. */
-static int end_alternative(struct parser *ps)
+static int end_alternative(struct pattern_parser *ps)
 {
     size_t from = ps->open[ps->n_open - 1].items_from;
     struct node *n = ps->n_items == from
@@ -122,7 +124,7 @@ static int end_alternative(struct parser *ps)
 }
 
 /* Ends the innermost group and puts its node on the items of the one around it. */
-static int end_group(struct parser *ps)
+static int end_group(struct pattern_parser *ps)
 {
     int r = end_alternative(ps);
     if (r < 0)
@@ -143,14 +145,14 @@ static int end_group(struct parser *ps)
     return push(ps, n);
 }
 
-static void open_group(struct parser *ps, uint32_t group, unsigned flags_inside)
+static void open_group(struct pattern_parser *ps, uint32_t group, unsigned flags_inside)
 {
     ps->open = mem_grow(ps->open, &ps->cap_open, ps->n_open + 1, sizeof *ps->open);
     ps->open[ps->n_open++] = (struct open_group){ps->n_items, ps->n_alts, ps->flags, group};
     ps->flags = flags_inside;
 }
 
-static void open_capture(struct parser *ps, struct str_view name)
+static void open_capture(struct pattern_parser *ps, struct str_view name)
 {
     struct tree *t = ps->tree;
     t->names = mem_grow(t->names, &ps->cap_names, t->n_groups + 1, sizeof *t->names);
@@ -187,7 +189,8 @@ static uint32_t repeated_product(const struct node *sub, int min, int max, bool 
 }
 
 /* The operator stands at [at, in.at); a ? after it makes it lazy. */
-static int repeat(struct parser *ps, size_t at, size_t last_at, int min, int max, bool braces)
+static int repeat(struct pattern_parser *ps, size_t at, size_t last_at, int min, int max,
+                  bool braces)
 {
     struct parse_in *in = &ps->in;
     bool lazy = ps->flags & TREE_UNGREEDY;
@@ -220,7 +223,7 @@ static bool read_count(struct parse_in *in, int *ret)
 {
     struct str_view rest = sv_from(in->pattern, in->at);
     size_t n = 0;
-    while (n < rest.len && rest.p[n] >= '0' && rest.p[n] <= '9')
+    while (n < rest.len && ascii_is_digit(rest.p[n]))
         n++;
     if (n == 0 || (n > 1 && rest.p[0] == '0'))
         return false;
@@ -253,7 +256,7 @@ static bool read_braces(struct parse_in *in, int *ret_min, int *ret_max)
     return false;
 }
 
-static int parse_braces(struct parser *ps, size_t last_at)
+static int parse_braces(struct pattern_parser *ps, size_t last_at)
 {
     struct parse_in *in = &ps->in;
     size_t at = in->at;
@@ -270,15 +273,14 @@ static int parse_braces(struct parser *ps, size_t last_at)
 static bool is_group_name(struct str_view name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c != '_' && !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+        if (!ascii_is_word(name.p[i]))
             return false;
     }
     return name.len > 0;
 }
 
 /* (?P<name> or (?<name>; `skip` bytes stand before the name. */
-static int parse_named(struct parser *ps, size_t skip)
+static int parse_named(struct pattern_parser *ps, size_t skip)
 {
     struct parse_in *in = &ps->in;
     struct str_view rest = sv_from(in->pattern, in->at);
@@ -296,7 +298,7 @@ static int parse_named(struct parser *ps, size_t skip)
 }
 
 /* (?flags) or (?flags: */
-static int parse_flags(struct parser *ps)
+static int parse_flags(struct pattern_parser *ps)
 {
     struct parse_in *in = &ps->in;
     size_t start = in->at;
@@ -332,7 +334,7 @@ static int parse_flags(struct parser *ps)
     return fail(ps, "invalid or unsupported Perl syntax", parse_text(in, start, in->at));
 }
 
-static int parse_open(struct parser *ps)
+static int parse_open(struct pattern_parser *ps)
 {
     struct parse_in *in = &ps->in;
     struct str_view rest = sv_from(in->pattern, in->at);
@@ -348,7 +350,7 @@ static int parse_open(struct parser *ps)
     return parse_flags(ps);
 }
 
-static int parse_close(struct parser *ps)
+static int parse_close(struct pattern_parser *ps)
 {
     if (ps->n_open == 1)
         return fail(ps, "unexpected )", ps->in.pattern);
@@ -357,7 +359,7 @@ static int parse_close(struct parser *ps)
 }
 
 /* \Q...\E: every rune in between is itself. */
-static int parse_quoted(struct parser *ps)
+static int parse_quoted(struct pattern_parser *ps)
 {
     struct parse_in *in = &ps->in;
     in->at += 2;
@@ -377,7 +379,7 @@ static int parse_quoted(struct parser *ps)
     return 0;
 }
 
-static int push_dot(struct parser *ps)
+static int push_dot(struct pattern_parser *ps)
 {
     CLEANUP(set_builder_deinit) struct set_builder b = {0};
     if (!(ps->flags & TREE_DOTALL))
@@ -386,7 +388,7 @@ static int push_dot(struct parser *ps)
     return push_set(ps, set_pool_intern(&ps->tree->sets, &b, true));
 }
 
-static int parse_backslash(struct parser *ps)
+static int parse_backslash(struct pattern_parser *ps)
 {
     struct parse_in *in = &ps->in;
     bool fold = ps->flags & TREE_FOLD;
@@ -417,14 +419,14 @@ static int parse_backslash(struct parser *ps)
     return r < 0 ? r : push_rune(ps, rune);
 }
 
-static int parse_bracket(struct parser *ps)
+static int parse_bracket(struct pattern_parser *ps)
 {
     const struct rune_set *set;
     int r = parse_class(&ps->in, &ps->tree->sets, ps->flags & TREE_FOLD, &set);
     return r < 0 ? r : push_set(ps, set);
 }
 
-static int parse_one(struct parser *ps)
+static int parse_one(struct pattern_parser *ps)
 {
     struct parse_in *in = &ps->in;
     size_t at = in->at, last_at = ps->repeat_at;
@@ -469,7 +471,7 @@ static int parse_one(struct parser *ps)
     }
 }
 
-static int parse_all(struct parser *ps)
+static int parse_all(struct pattern_parser *ps)
 {
     open_capture(ps, SV_EMPTY); /* group 0: the whole */
     ps->open[0].group = 0;
@@ -491,11 +493,11 @@ int tree_parse(struct tree *ret, struct arena *arena, struct str_view pattern, u
 {
     struct tree tree = {0};
     set_pool_init(&tree.sets, arena);
-    struct parser ps = {.in = {pattern, 0, err},
-                        .arena = arena,
-                        .tree = &tree,
-                        .flags = flags,
-                        .repeat_at = SIZE_MAX};
+    struct pattern_parser ps = {.in = {pattern, 0, err},
+                                .arena = arena,
+                                .tree = &tree,
+                                .flags = flags,
+                                .repeat_at = SIZE_MAX};
     int r = parse_all(&ps);
     free(ps.items);
     free(ps.alts);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "regex/unicode.h"
 
+#include "base/ascii.h"
+#include "base/utf8.h"
+
 const struct unicode_table *unicode_find(struct str_view name)
 {
     size_t lo = 0, hi = n_unicode_tables;
@@ -41,42 +44,12 @@ static bool is_tail(unsigned char c)
     return (c & 0xc0) == 0x80;
 }
 
-unsigned rune_decode(const char *text, size_t len, uint32_t *ret_rune)
+unsigned rune_decode(const char *p, size_t len, uint32_t *ret_rune)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    *ret_rune = RUNE_BAD;
-    if (len == 0)
-        return 0;
-    if (p[0] < 0x80) {
-        *ret_rune = p[0];
-        return 1;
-    }
-    if (p[0] >= 0xc2 && p[0] < 0xe0) {
-        if (len < 2 || !is_tail(p[1]))
-            return 1;
-        *ret_rune = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
-        return 2;
-    }
-    if (p[0] >= 0xe0 && p[0] < 0xf0) {
-        if (len < 3 || !is_tail(p[1]) || !is_tail(p[2]))
-            return 1;
-        uint32_t r = (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-        if (r < 0x800 || (r >= 0xd800 && r < 0xe000))
-            return 1;
-        *ret_rune = r;
-        return 3;
-    }
-    if (p[0] >= 0xf0 && p[0] < 0xf5) {
-        if (len < 4 || !is_tail(p[1]) || !is_tail(p[2]) || !is_tail(p[3]))
-            return 1;
-        uint32_t r =
-            (p[0] & 7u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 | (p[3] & 0x3fu);
-        if (r < 0x10000 || r > RUNE_MAX)
-            return 1;
-        *ret_rune = r;
-        return 4;
-    }
-    return 1;
+    size_t width = utf8_decode(sv(p, len), ret_rune);
+    if (width == 0)
+        *ret_rune = RUNE_BAD;
+    return width > 0 ? (unsigned)width : len > 0;
 }
 
 unsigned rune_decode_last(const char *p, size_t len, uint32_t *ret_rune)
@@ -136,4 +109,11 @@ bool unicode_in(uint32_t rune, struct str_view name)
             return true;
     }
     return false;
+}
+
+bool unicode_is_word(uint32_t rune)
+{
+    if (rune < 0x80)
+        return ascii_is_word((int)rune);
+    return unicode_in(rune, SV("L")) || unicode_in(rune, SV("Nd"));
 }

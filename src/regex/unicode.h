@@ -34,6 +34,8 @@ const struct unicode_table *unicode_find(struct str_view name);
 size_t unicode_fold_from(uint32_t r);
 /* Whether the rune is of the table with that name. */
 bool unicode_in(uint32_t rune, struct str_view name);
+/* What Go's lexers take for part of a name: a letter or a decimal digit of any script, or `_`. */
+bool unicode_is_word(uint32_t rune);
 /* The next rune of r's ring, r itself when alone. */
 uint32_t unicode_fold_next(uint32_t r);
 

@@ -8,24 +8,17 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "chunk/segment.h"
+#include "store/coverage.h"
 #include "store/index/index.h"
 #include "store/kv.h"
+#include "store/lineage.h"
 #include "store/object/object.h"
 
 struct found {
     enum segment_place place;
     struct str_view key;
     struct segment *segment; /* NULL: damaged.  Its source is not to be read */
-    uint64_t bytes;
-    bool listed; /* a complete segment says that it replaces it */
     bool dead;
-};
-
-/* A range of some segment's coverage. */
-struct covering {
-    struct lsn_range range;
-    uint64_t max_last; /* of all ranges of the source up to this one */
-    struct found *by;
 };
 
 struct rebuild {
@@ -36,8 +29,6 @@ struct rebuild {
     size_t n, cap;
     enum segment_place listing;
     struct buf payload, filter; /* scratch */
-    struct covering *covers;    /* by source, first */
-    size_t n_covers;
 };
 
 static int note(struct rebuild *rb, enum rebuild_event event, const struct found *f,
@@ -115,20 +106,7 @@ static int verify(struct rebuild *rb, struct found *f, struct err *err)
     return note(rb, REBUILD_DAMAGED, f, &why, err);
 }
 
-/* Of equal ones the object comes last, to live. */
-static int cmp_age(const void *x, const void *y)
-{
-    const struct found *a = x, *b = y;
-    const struct segment_header *h = &a->segment->header, *k = &b->segment->header;
-    if (h->level != k->level)
-        return h->level < k->level ? -1 : 1;
-    if (h->generation != k->generation)
-        return h->generation < k->generation ? -1 : 1;
-    int c = memcmp(h->uuid, k->uuid, UUID_BYTES);
-    return c ? c : (a->place > b->place) - (a->place < b->place);
-}
-
-/* Leaves the complete ones, oldest first. */
+/* Leaves the complete ones. */
 static int verify_each(struct rebuild *rb, struct err *err)
 {
     size_t n = 0;
@@ -142,143 +120,21 @@ static int verify_each(struct rebuild *rb, struct err *err)
             rb->v[n++] = f;
     }
     rb->n = n;
-    if (n > 1)
-        qsort(rb->v, n, sizeof *rb->v, cmp_age);
     return 0;
 }
 
 /* ---- decide ---- */
 
-static int cmp_covering(const void *x, const void *y)
-{
-    const struct lsn_range *a = &((const struct covering *)x)->range;
-    const struct lsn_range *b = &((const struct covering *)y)->range;
-    int c = uuid_cmp(a->source, b->source);
-    return c ? c : (a->first > b->first) - (a->first < b->first);
-}
-
-static void gather_coverage(struct rebuild *rb)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rb->n; i++)
-        n += rb->v[i].segment->n_coverage;
-    rb->covers = mem_alloc(n * sizeof *rb->covers);
-    for (size_t i = 0; i < rb->n; i++) {
-        const struct segment *s = rb->v[i].segment;
-        for (uint32_t k = 0; k < s->n_coverage; k++)
-            rb->covers[rb->n_covers++] =
-                (struct covering){.range = {uuid_of_bytes(s->coverage[k].source),
-                                            s->coverage[k].first, s->coverage[k].last},
-                                  .by = &rb->v[i]};
-    }
-    if (n > 1)
-        qsort(rb->covers, n, sizeof *rb->covers, cmp_covering);
-    for (size_t i = 0; i < n; i++) {
-        struct covering *c = &rb->covers[i];
-        c->max_last = c->range.last;
-        if (i > 0 && uuid_eq(c[-1].range.source, c->range.source) && c[-1].max_last > c->max_last)
-            c->max_last = c[-1].max_last;
-    }
-}
-
-/* The first range behind those of this source that begin at or below `first`. */
-static size_t covers_end(const struct rebuild *rb, const struct lsn_range *range)
-{
-    struct covering key = {.range = *range};
-    size_t lo = 0, hi = rb->n_covers;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (cmp_covering(&rb->covers[mid], &key) <= 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static bool range_is_in(const struct segment_coverage *c, const struct segment *by)
-{
-    for (uint32_t i = 0; i < by->n_coverage; i++)
-        if (memcmp(by->coverage[i].source, c->source, UUID_BYTES) == 0 &&
-            by->coverage[i].first <= c->first && by->coverage[i].last >= c->last)
-            return true;
-    return false;
-}
-
-/* Ranges neither overlap nor touch within a segment, so each lies in one of the other's. */
-static bool covers_all(const struct segment *by, const struct segment *s)
-{
-    for (uint32_t i = 0; i < s->n_coverage; i++)
-        if (!range_is_in(&s->coverage[i], by))
-            return false;
-    return true;
-}
-
-/* Does a later segment that covers all batches of f have this part, too? */
-static bool part_is_in_later(const struct rebuild *rb, const struct found *f,
-                             const struct segment_part *part)
-{
-    const struct segment_coverage *c = &f->segment->coverage[0];
-    struct lsn_range first = {uuid_of_bytes(c->source), c->first, c->last};
-    for (size_t i = covers_end(rb, &first); i > 0; i--) {
-        const struct covering *cover = &rb->covers[i - 1];
-        if (!uuid_eq(cover->range.source, first.source) || cover->max_last < first.last)
-            return false;
-        if (cover->by > f && cover->range.last >= first.last &&
-            segment_find_part(cover->by->segment, part->tenant, part->period_start_ns) &&
-            covers_all(cover->by->segment, f->segment))
-            return true;
-    }
-    return false;
-}
-
-static bool is_in_later(const struct rebuild *rb, const struct found *f)
-{
-    if (f->segment->n_coverage == 0)
-        return false; /* nothing tells */
-    for (uint32_t i = 0; i < f->segment->n_parts; i++)
-        if (!part_is_in_later(rb, f, &f->segment->parts[i]))
-            return false;
-    return true;
-}
-
-static int cmp_found_uuid(const void *x, const void *y)
-{
-    const struct found *a = *(struct found *const *)x, *b = *(struct found *const *)y;
-    return memcmp(a->segment->header.uuid, b->segment->header.uuid, UUID_BYTES);
-}
-
-/* Marks what others replace, and all but the last of copies of one segment. */
-static void mark_listed(struct rebuild *rb)
-{
-    struct found **by_uuid = mem_alloc(rb->n * sizeof *by_uuid);
-    for (size_t i = 0; i < rb->n; i++) {
-        by_uuid[i] = &rb->v[i];
-        if (i > 0 && cmp_found_uuid(&by_uuid[i - 1], &by_uuid[i]) == 0)
-            rb->v[i - 1].dead = true;
-    }
-    if (rb->n > 1)
-        qsort(by_uuid, rb->n, sizeof *by_uuid, cmp_found_uuid);
-    for (size_t i = 0; i < rb->n; i++) {
-        for (uint32_t k = 0; k < rb->v[i].segment->n_replaced; k++) {
-            struct segment wanted = {0};
-            struct found key = {.segment = &wanted}, *at = &key;
-            memcpy(wanted.header.uuid, rb->v[i].segment->replaced[k], UUID_BYTES);
-            struct found **hit = bsearch(&at, by_uuid, rb->n, sizeof *by_uuid, cmp_found_uuid);
-            if (hit && *hit < &rb->v[i]) /* older: nothing replaces itself, even in a circle */
-                (*hit)->listed = true;
-        }
-    }
-    free(by_uuid);
-}
-
 static int decide(struct rebuild *rb, struct err *err)
 {
-    gather_coverage(rb);
-    mark_listed(rb);
+    struct lineage_segment *v = ARENA_ARRAY(&rb->arena, struct lineage_segment, rb->n);
+    for (size_t i = 0; i < rb->n; i++)
+        v[i] = (struct lineage_segment){rb->v[i].segment, rb->v[i].place, &rb->v[i], 0, 0, 0};
+    lineage_find(v, rb->n);
     for (size_t i = 0; i < rb->n; i++) {
-        struct found *f = &rb->v[i];
-        f->dead |= (f->listed && rb->report.n_damaged == 0) || is_in_later(rb, f);
+        struct found *f = v[i].owner;
+        bool listed = v[i].is_listed && rb->report.n_damaged == 0;
+        f->dead = listed || v[i].is_in_later || v[i].is_copy;
         if (!f->dead)
             continue;
         rb->report.n_replaced++;
@@ -305,20 +161,14 @@ static struct uuid choose_installation(const struct rebuild *rb)
     return best ? uuid_of_bytes(best->segment->header.installation) : uuid_new();
 }
 
-/* rb->covers stand by first LSN within a source. */
-static uint64_t covered_lsn(const struct rebuild *rb, struct uuid source)
+/* As far as nothing is missing. */
+static void find_covered(struct rebuild *rb, const struct segment_info *infos, size_t n)
 {
-    uint64_t end = 0, gap = rb->conf->wal_first_lsn;
-    for (size_t i = 0; i < rb->n_covers; i++) {
-        const struct lsn_range *c = &rb->covers[i].range;
-        if (!uuid_eq(c->source, source) || c->last == UINT64_MAX)
-            continue;
-        if (c->first <= gap && c->last >= gap)
-            gap = c->last + 1;
-        if (c->last >= end)
-            end = c->last + 1;
-    }
-    return rb->report.n_damaged > 0 && gap < end ? gap : end;
+    struct lsn_set covered = LSN_SET_INIT;
+    coverage_of(infos, n, rb->report.installation.uuid, &covered);
+    rb->report.covered_lsn = lsn_set_reach(&covered, 0);
+    rb->report.newest_lsn = covered.n ? covered.v[covered.n - 1].end : 0;
+    lsn_set_deinit(&covered);
 }
 
 static void describe_installation(struct rebuild *rb)
@@ -331,7 +181,6 @@ static void describe_installation(struct rebuild *rb)
             h->created_ns < rp->installation.created_ns)
             rp->installation.created_ns = h->created_ns;
     }
-    rp->covered_lsn = covered_lsn(rb, rp->installation.uuid);
 }
 
 /* ---- write ---- */
@@ -418,7 +267,10 @@ static int run(struct rebuild *rb, struct err *err)
     struct segment_info *infos = ARENA_ARRAY(&rb->arena, struct segment_info, rb->n);
     size_t n = 0;
     r = write_index(rb, infos, &n, err);
-    return r < 0 ? r : write_catalog(rb, infos, n, err);
+    if (r < 0)
+        return r;
+    find_covered(rb, infos, n);
+    return write_catalog(rb, infos, n, err);
 }
 
 int rebuild_index(const struct rebuild_conf *conf, struct rebuild_report *ret, struct err *err)
@@ -428,7 +280,6 @@ int rebuild_index(const struct rebuild_conf *conf, struct rebuild_report *ret, s
     for (size_t i = 0; i < rb.n; i++)
         segment_close(rb.v[i].segment);
     free(rb.v);
-    free(rb.covers);
     buf_deinit(&rb.payload);
     buf_deinit(&rb.filter);
     arena_deinit(&rb.arena);

@@ -6,9 +6,9 @@
  * when a complete one says that it replaces it and nothing is damaged.  So where an object of a
  * merge is damaged, the sources that are still there stay: what stands in two segments is read
  * once.
- * The covered LSN, from which on the WAL is replayed, is the end of what the complete segments of
- * the installation cover.  Where something is damaged it is the first LSN that the WAL still has
- * and they do not cover: what follows comes twice then, and is read once.
+ * The covered LSN is the first that no complete segment of the installation covers.  Where that is
+ * not the end of all that they cover (newest_lsn), a segment is missing or damaged: what the log
+ * still has of it is replayed at the next start, and the rest told there.
  * Threads: nothing else may use the stores and folders meanwhile. */
 #pragma once
 #include <stdint.h>
@@ -34,14 +34,13 @@ struct rebuild_conf {
     /* Whose catalog it becomes.  NULL: of the one that wrote the newest local segment, or else the
      * newest object, or a new one. */
     const struct uuid *installation;
-    uint64_t wal_first_lsn; /* from where on the WAL has all records; UINT64_MAX: there is none */
-    rebuild_note_fn *note;  /* may be NULL */
+    rebuild_note_fn *note; /* may be NULL */
     void *ctx;
 };
 struct rebuild_report {
     uint64_t n_live, n_replaced, n_damaged, n_rows, n_parts;
     struct installation installation;
-    uint64_t covered_lsn;
+    uint64_t covered_lsn, newest_lsn;
 };
 /* After a failure the folders hold something unfinished and are to be removed. */
 int rebuild_index(const struct rebuild_conf *conf, struct rebuild_report *ret, struct err *err);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* strays.h - what a store holds and the catalog does not name, and the other way round.
  * A crash leaves strays: of a spill that did not commit (the log still has its batches), of a merge
- * that did not (its sources live), or sources of one that did (its objects have them).
+ * that did not (its sources live), or sources of one that did (its objects have them).  A catalog
+ * that is an older copy of itself leaves as many as were written since.  What becomes of them:
+ * adopt.h.
  * Threads: one. */
 #pragma once
 #include <stddef.h>
@@ -11,7 +13,6 @@
 #include "base/err.h"
 #include "store/segment_info.h"
 
-struct live_segment;
 struct stores;
 
 struct stray {
@@ -27,16 +28,9 @@ struct strays {
 };
 #define STRAYS_INIT ((struct strays){0})
 void strays_deinit(struct strays *s);
-/* Appends those of one store: ".seg" keys that `live` does not name, last written before before_ns
- * (wall clock).  `live` is all that the catalog named at the start. */
+void strays_note(struct strays *s, struct stray stray); /* its key lies in s->arena */
+void strays_note_missing(struct strays *s, struct stray missing);
+/* Appends those of one store: ".seg" keys that `named`, all that the catalog names, does not hold.
+ * Nobody writes to the store meanwhile. */
 int strays_list(struct strays *s, const struct stores *stores, enum segment_place place,
-                struct live_segment *const *live, size_t n_live, int64_t before_ns,
-                struct err *err);
-
-enum stray_verdict {
-    STRAY_KEPT_ELSEWHERE, /* the source wrote it, and all its batches are below the LSN */
-    STRAY_UNCLEAR,        /* anything else; it may hold what nothing else does */
-};
-/* By what the segment says of itself; *ret_uuid is set for STRAY_KEPT_ELSEWHERE alone. */
-enum stray_verdict stray_judge(const struct stray *s, const struct stores *stores,
-                               struct uuid source, uint64_t kept_lsn, struct uuid *ret_uuid);
+                const struct segment_info *named, size_t n_named, struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ast.h - the tree of a template; private to template_*.c. */
+/* ast.h - the tree of a template; private to this folder. */
 #pragma once
 #include "template/template.h"
 #include "template/value.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What one execution may cost: steps, bytes written, bytes that functions went through, bytes of
+ * values kept.  Every node, command and round of a range asks here, so that a template from a query
+ * can neither spin nor fill the memory; the query's own end (deadline, hang-up) is asked in the
+ * same place. */
 #include "regex/regex.h"
 #include "template/exec_impl.h"
 

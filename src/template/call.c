@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A function with its arguments: how many it takes, and of which of Go's types.  A number written
+ * in the template takes the type that is wanted, any other value must have it already. */
 #include <math.h>
 
 #include "template/exec_impl.h"

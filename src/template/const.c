@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Literals of a template: numbers, characters and strings to values, with Go's escapes, base
+ * prefixes and underscores.  The lexer found where they end; whether they are well-formed shows
+ * here. */
 #include "template/const.h"
 
+#include "base/ascii.h"
+#include "base/go_quote.h"
 #include "base/utf8.h"
 #include "base/values.h"
 #include "template/func.h"
-
-/* Go's string and character escapes; -1 on a bad one.  At most 4 bytes. */
-static int take_escape(struct str_view *s, char quote, char out[UTF8_MAX_BYTES])
-{
-    static const char NAMES[] = "abfnrtv\\", VALUES[] = "\a\b\f\n\r\t\v\\";
-    char c = s->p[0];
-    *s = sv_from(*s, 1);
-    const char *hit = c ? strchr(NAMES, c) : NULL;
-    if (hit || c == quote) {
-        out[0] = hit ? VALUES[hit - NAMES] : quote;
-        return 1;
-    }
-    int digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : c >= '0' && c <= '7' ? 3 : 0;
-    int base = digits == 3 ? 8 : 16;
-    uint64_t v = digits == 3 ? (uint64_t)(c - '0') : 0;
-    if (digits == 0 || s->len < (size_t)(digits - (base == 8)))
-        return -1;
-    for (int i = base == 8; i < digits; i++) {
-        char d = s->p[0];
-        int value = d >= '0' && d <= '9'                     ? d - '0'
-                    : (d | 0x20) >= 'a' && (d | 0x20) <= 'f' ? (d | 0x20) - 'a' + 10
-                                                             : 99;
-        if (value >= base)
-            return -1;
-        v = v * (unsigned)base + (unsigned)value;
-        *s = sv_from(*s, 1);
-    }
-    if (digits <= 3) {
-        out[0] = (char)v;
-        return v > 255 ? -1 : 1;
-    }
-    if (v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-        return -1;
-    return (int)utf8_encode((uint32_t)v, out);
-}
 
 static bool unquote(struct arena *a, struct str_view body, char quote, struct str_view *ret)
 {
@@ -50,13 +20,11 @@ static bool unquote(struct arena *a, struct str_view body, char quote, struct st
             body = sv_from(body, 1);
             continue;
         }
-        char bytes[UTF8_MAX_BYTES];
-        body = sv_from(body, 1);
-        int k = body.len ? take_escape(&body, quote, bytes) : -1;
-        if (k < 0)
+        size_t n_meant = 0, taken = go_unescape(sv_from(body, 1), quote, out + n, &n_meant);
+        if (n_meant == 0)
             return false;
-        memcpy(out + n, bytes, (size_t)k); /* never longer than its escape */
-        n += (size_t)k;
+        body = sv_from(body, 1 + taken);
+        n += n_meant;
     }
     *ret = sv(out, n);
     return true;
@@ -90,15 +58,12 @@ bool tv_integer_of(struct str_view text, int64_t *ret)
     if (s.len == 0 || !underscores_fit(s, base != 10))
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.p[i], lower = (char)(c | 0x20);
-        unsigned d = c >= '0' && c <= '9'           ? (unsigned)(c - '0')
-                     : lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a' + 10)
-                                                    : 99;
-        if (c == '_')
+        if (s.p[i] == '_')
             continue;
-        if (d >= base || v > (UINT64_MAX - d) / base)
+        int d = ascii_digit_value(s.p[i], base);
+        if (d < 0 || v > (UINT64_MAX - (unsigned)d) / base)
             return false;
-        v = v * base + d;
+        v = v * base + (unsigned)d;
     }
     if (v > (uint64_t)INT64_MAX + negative)
         return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* const.h - the constants of a template as Go writes them; private to template_*.c.
+/* const.h - the constants of a template as Go writes them; private to this folder.
  * The token has the kind that the name says; errors are the parser's. */
 #pragma once
 #include "template/lex.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Comparison, containers, printing and conversion. */
+/* Functions that Go itself gives to templates and those that know no other place: comparison,
+ * length, index and slice, print, default, fromJson, numbers out of texts, the line and the time of
+ * the row.  `and` and `or` have a row here and no function: eval.c evaluates their operands one by
+ * one. */
 #include "base/tz.h"
 #include "base/values.h"
 #include "template/func.h"

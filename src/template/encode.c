@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Escapes and encodings of texts. */
+/* Functions that make a text safe to stand in HTML, a script or a URL, and base64: to and fro where
+ * both exist. */
+#include "base/ascii.h"
 #include "base/go_quote.h"
 #include "base/utf8.h"
 #include "model/labels.h"
@@ -87,8 +89,7 @@ static int fn_urlencode(struct tcall *c, const struct tvalue *args, size_t n, st
     struct str_view s = args[0].s;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char b = (unsigned char)s.p[i];
-        bool plain =
-            (b >= '0' && b <= '9') || ((b | 0x20) >= 'a' && (b | 0x20) <= 'z') || strchr("-_.~", b);
+        bool plain = ascii_is_alnum(b) || strchr("-_.~", b);
         if (plain && b)
             buf_put_u8(&text, b);
         else if (b == ' ')
@@ -107,13 +108,6 @@ static int fn_urlquery(struct tcall *c, const struct tvalue *args, size_t n, str
     return fn_urlencode(c, &text, 1, ret);
 }
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 static int fn_urldecode(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
     struct buf text = BUF_INIT;
@@ -123,8 +117,8 @@ static int fn_urldecode(struct tcall *c, const struct tvalue *args, size_t n, st
             buf_put_u8(&text, s.p[i] == '+' ? ' ' : (uint8_t)s.p[i]);
             continue;
         }
-        int high = i + 2 < s.len + 0 ? hex_value(s.p[i + 1]) : -1,
-            low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+        int high = i + 2 < s.len + 0 ? ascii_hex_value(s.p[i + 1]) : -1,
+            low = high >= 0 ? ascii_hex_value(s.p[i + 2]) : -1;
         if (low < 0) {
             buf_deinit(&text);
             return err_set(c->err, ERR_INVALID, "invalid URL escape \"%.*s\"",

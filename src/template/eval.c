@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The value of a pipeline: its commands from left to right, each getting the value before it as its
+ * last argument; a command is a function with arguments, or a chain of names (.a.b, $x.y) whose
+ * last may be a method of a time.  `.name` at the top asks the row for one label; only who looks at
+ * `.` or `$` whole gets a map of all of them. */
 #include "template/exec_impl.h"
 
 enum { MAX_ARGS = 64 };

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Walks the nodes of a template and writes text: if, with, range with break and continue, and
+ * {{template}} with variables of its own.  A variable ends with the list of nodes that declared it:
+ * its stack is cut back there. */
 #include "template/exec_impl.h"
 
 enum { MAX_CALL_DEPTH = 100 }; /* {{template}} inside {{template}} */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exec_impl.h - one execution of a template from inside; only template_{exec,eval,call,
- * vars,budget}.c include it.
+/* exec_impl.h - one execution of a template from inside; exec.c, eval.c, call.c,
+ * vars.c and budget.c include it.
  *     exec walks the nodes; eval gives the values of their pipelines; call calls functions.
  * Results: 0, or < 0 with x->call.err set; a result leaves through ret on success only.
  * Ownership: the caller's arena holds all values, the execution itself its stack of variables. */

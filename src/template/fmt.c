@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Whole numbers, characters and texts under one verb of Go's fmt, with its flags, width and
+ * precision (fmt_float.c has floats, printf.c the format string).  Nothing is padded past the
+ * limit. */
 #include "template/fmt.h"
 
 #include "base/go_quote.h"
@@ -43,7 +46,7 @@ static void pad_with_blanks(struct fmt_out *out, const struct fmt_spec *sp, stru
     fmt_pad(out, &plain, text);
 }
 
-/* --- whole numbers --- */
+/* ---- whole numbers ---- */
 
 static void put_digits(struct buf *out, uint64_t v, unsigned base, bool upper)
 {
@@ -204,7 +207,7 @@ bool fmt_octet(struct fmt_out *out, const struct fmt_spec *sp, uint8_t i)
     return put_whole(out, &hex, i, false);
 }
 
-/* --- text --- */
+/* ---- text ---- */
 
 static struct str_view first_runes(struct str_view s, int n)
 {

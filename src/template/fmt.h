@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fmt.h - one number or text under one verb, as Go's fmt prints it; private to
- * template_*.c.
+/* fmt.h - one number or text under one verb, as Go's fmt prints it; private to this
+ * folder.
  * Bounded: a width or precision that would carry the text past its limit sets `over` and writes
  * nothing; the caller asks for `over` in the end.
  * Results: false when the verb does not go with the value; nothing is written then. */

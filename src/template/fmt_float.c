@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Floats under the verbs of Go's fmt.  C's printf has most of them; %b, %x, the flag # and the
+ * shortest digits are Go's own, as is where the sign stands before padding. */
 #include <math.h>
 #include <stdio.h>
 

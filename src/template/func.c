@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds a function by its name in the tables of the other files, and what those files share:
+ * numbers out of values that are text, and texts bounded in length. */
 #include "template/func.h"
+#include "base/ascii.h"
 #include "base/values.h"
 
 const struct tfunc *tfunc_find(struct str_view name)
@@ -51,7 +54,7 @@ static int64_t int_of_text(struct str_view s)
 {
     int64_t v;
     size_t point = sv_find_byte(s, '.'), digits = point + 1;
-    while (digits < s.len && s.p[digits] >= '0' && s.p[digits] <= '9')
+    while (digits < s.len && ascii_is_digit(s.p[digits]))
         digits++;
     bool decimals = point < s.len && digits == s.len;
     return tv_integer_of(decimals ? sv_sub(s, 0, point) : s, &v) ? v : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* func.h - the functions of templates; private to template_*.c.
+/* func.h - the functions of templates; private to this folder.
  * Source: the function table of the LogQL facts; argument order as written there. */
 #pragma once
 #include "template/template.h"

@@ -3,6 +3,7 @@
  * sorting of an object's keys. */
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "template/value.h"
 
@@ -39,42 +40,6 @@ static bool take_word(struct json *j, struct str_view word)
     return true;
 }
 
-static bool hex4(struct json *j, uint32_t *ret)
-{
-    uint32_t v = 0;
-    if (j->s.len < 4)
-        return false;
-    for (int i = 0; i < 4; i++) {
-        char c = j->s.p[i];
-        int d = c >= '0' && c <= '9'                     ? c - '0'
-                : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                         : -1;
-        if (d < 0)
-            return false;
-        v = v << 4 | (uint32_t)d;
-    }
-    j->s = sv_from(j->s, 4);
-    *ret = v;
-    return true;
-}
-
-static bool parse_unicode(struct json *j, uint32_t *ret)
-{
-    uint32_t c, low;
-    if (!hex4(j, &c))
-        return false;
-    if (c >= 0xd800 && c < 0xdc00 && sv_starts_with(j->s, SV("\\u"))) {
-        struct json ahead = *j;
-        ahead.s = sv_from(ahead.s, 2);
-        if (hex4(&ahead, &low) && low >= 0xdc00 && low < 0xe000) {
-            *j = ahead;
-            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-        }
-    }
-    *ret = c;
-    return true;
-}
-
 /* Up to the quote that ends it, or to the end. */
 static size_t raw_string_len(struct str_view s)
 {
@@ -107,12 +72,14 @@ static bool parse_string(struct json *j, struct str_view *ret)
         bool unicode = j->s.p[0] == 'u';
         j->s = sv_from(j->s, 1);
         uint32_t rune;
+        size_t taken = unicode ? utf8_json_escape(j->s, &rune) : 0;
         if (hit)
             out[n++] = VALUES[hit - NAMES];
-        else if (unicode && parse_unicode(j, &rune))
+        else if (taken > 0)
             n += utf8_encode(rune, out + n);
         else
             return false;
+        j->s = sv_from(j->s, taken);
     }
     *ret = sv(out, n);
     return take(j, '"');
@@ -125,10 +92,8 @@ static bool parse_number(struct json *j, struct tvalue *ret)
         n++;
     char copy[400], *end;
     size_t first = n && j->s.p[0] == '-';
-    bool leading_zero = n > first + 1 && j->s.p[first] == '0' && j->s.p[first + 1] >= '0' &&
-                        j->s.p[first + 1] <= '9';
-    if (n <= first || n >= sizeof copy || leading_zero || j->s.p[first] < '0' ||
-        j->s.p[first] > '9')
+    bool leading_zero = n > first + 1 && j->s.p[first] == '0' && ascii_is_digit(j->s.p[first + 1]);
+    if (n <= first || n >= sizeof copy || leading_zero || !ascii_is_digit(j->s.p[first]))
         return false;
     memcpy(copy, j->s.p, n);
     copy[n] = '\0';

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A template's text to tokens: plain text, and inside {{ }} words, literals and punctuation, with
+ * trim markers ({{- -}}) and comments gone.  What is wrong becomes the last token, not an error:
+ * the parser may have something to say about what stands before it, and Go would say that first. */
 #include "template/lex.h"
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "regex/unicode.h"
 
-struct lexer {
+struct template_lexer {
     struct arena *arena;
     struct str_view text;
     size_t at;
@@ -28,13 +32,13 @@ int terr(struct err *err, uint32_t line, const char *fmt, ...)
     return err_set(err, ERR_INVALID, "template: line:%u: %s", line, inner.text);
 }
 
-static struct str_view rest(const struct lexer *x)
+static struct str_view rest(const struct template_lexer *x)
 {
     return sv_from(x->text, x->at);
 }
 
 /* Goes on, counting lines. */
-static void skip(struct lexer *x, size_t n)
+static void skip(struct template_lexer *x, size_t n)
 {
     for (size_t end = x->at + n; x->at < end; x->at++)
         if (x->text.p[x->at] == '\n') {
@@ -43,7 +47,7 @@ static void skip(struct lexer *x, size_t n)
         }
 }
 
-static void emit(struct lexer *x, enum ttoken_kind kind, size_t len)
+static void emit(struct template_lexer *x, enum ttoken_kind kind, size_t len)
 {
     x->tokens = mem_grow(x->tokens, &x->cap, x->n + 1, sizeof *x->tokens);
     struct str_view text = sv_sub(x->text, x->at, len);
@@ -61,9 +65,7 @@ static bool is_word(struct str_view s, size_t at, size_t *ret_len)
     uint32_t c;
     size_t n = utf8_decode(sv_from(s, at), &c);
     *ret_len = n;
-    if (n && c < 0x80)
-        return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-    return n && (unicode_in(c, SV("L")) || unicode_in(c, SV("Nd")));
+    return n && unicode_is_word(c);
 }
 
 static size_t word_length(struct str_view s)
@@ -75,7 +77,7 @@ static size_t word_length(struct str_view s)
 }
 
 /* Plain text up to the next {{ ; a trim marker after it takes the blanks at the text's end. */
-static void lex_text(struct lexer *x, bool trim_left)
+static void lex_text(struct template_lexer *x, bool trim_left)
 {
     struct str_view s = rest(x);
     size_t skip = 0;
@@ -102,9 +104,10 @@ static void lex_text(struct lexer *x, bool trim_left)
 }
 
 /* The last token: what is wrong here. */
-static bool fault(struct lexer *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static bool fault(struct template_lexer *x, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
-static bool fault(struct lexer *x, const char *fmt, ...)
+static bool fault(struct template_lexer *x, const char *fmt, ...)
 {
     struct err why = ERR_INIT;
     va_list ap;
@@ -117,7 +120,7 @@ static bool fault(struct lexer *x, const char *fmt, ...)
 }
 
 /* "<what> U+007B '{'", with the character at `at`. */
-static bool bad_character(struct lexer *x, const char *what, size_t at)
+static bool bad_character(struct template_lexer *x, const char *what, size_t at)
 {
     struct str_view s = sv_from(rest(x), at);
     uint32_t c = 0;
@@ -131,7 +134,7 @@ static bool bad_character(struct lexer *x, const char *what, size_t at)
     return fault(x, "%s U+%04X '%.*s'", what, c, (int)len, s.p);
 }
 
-static bool lex_quoted(struct lexer *x, char quote, enum ttoken_kind kind)
+static bool lex_quoted(struct template_lexer *x, char quote, enum ttoken_kind kind)
 {
     struct str_view s = rest(x);
     for (size_t i = 1; i < s.len; i++) {
@@ -192,7 +195,7 @@ static size_t number_bytes(struct str_view s)
     return i;
 }
 
-static bool lex_number(struct lexer *x)
+static bool lex_number(struct template_lexer *x)
 {
     struct str_view s = rest(x);
     size_t n = number_bytes(s), width;
@@ -214,7 +217,7 @@ static bool ends_operand(struct str_view s)
 }
 
 /* A word, or what follows a dot or dollar. */
-static bool lex_word(struct lexer *x, enum ttoken_kind kind)
+static bool lex_word(struct template_lexer *x, enum ttoken_kind kind)
 {
     size_t lead = kind != TT_IDENT, n = lead;
     if (!lead || !ends_operand(sv_from(rest(x), lead)))
@@ -225,7 +228,7 @@ static bool lex_word(struct lexer *x, enum ttoken_kind kind)
     return true;
 }
 
-static bool lex_operand(struct lexer *x)
+static bool lex_operand(struct template_lexer *x)
 {
     struct str_view s = rest(x);
     char c = s.p[0], next = s.len > 1 ? s.p[1] : 0;
@@ -234,10 +237,10 @@ static bool lex_operand(struct lexer *x)
         return lex_quoted(x, c, c == '"' ? TT_STRING : c == '`' ? TT_RAW : TT_CHAR);
     if (c == '$')
         return lex_word(x, TT_VARIABLE);
-    bool digit_next = next >= '0' && next <= '9';
+    bool digit_next = ascii_is_digit(next);
     if (c == '.' && s.len > 1 && !digit_next)
         return lex_word(x, TT_FIELD);
-    if ((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')
+    if (ascii_is_digit(c) || c == '+' || c == '-' || c == '.')
         return lex_number(x);
     if (is_word(s, 0, &n))
         return lex_word(x, TT_IDENT);
@@ -247,7 +250,7 @@ static bool lex_operand(struct lexer *x)
     return true;
 }
 
-static bool lex_punctuation(struct lexer *x, enum ttoken_kind kind)
+static bool lex_punctuation(struct template_lexer *x, enum ttoken_kind kind)
 {
     x->parens += kind == TT_LEFT;
     if (kind == TT_RIGHT && x->parens-- == 0)
@@ -257,7 +260,7 @@ static bool lex_punctuation(struct lexer *x, enum ttoken_kind kind)
 }
 
 /* One token inside {{ }}; *closed on }}, *trim when it was -}}.  False after a fault. */
-static bool lex_inside(struct lexer *x, bool *closed, bool *trim)
+static bool lex_inside(struct template_lexer *x, bool *closed, bool *trim)
 {
     static const char PUNCTUATION[] = "=|(),";
     static const enum ttoken_kind KINDS[] = {TT_ASSIGN, TT_PIPE, TT_LEFT, TT_RIGHT, TT_COMMA};
@@ -292,7 +295,7 @@ static bool lex_inside(struct lexer *x, bool *closed, bool *trim)
 }
 
 /* A comment is an action of its own: {{/ * ... * /}}, trim markers allowed. */
-static bool lex_comment(struct lexer *x, bool *trim)
+static bool lex_comment(struct template_lexer *x, bool *trim)
 {
     struct str_view s = rest(x);
     size_t end = sv_find(sv_from(s, 2), SV("*/"));
@@ -308,7 +311,7 @@ static bool lex_comment(struct lexer *x, bool *trim)
     return true;
 }
 
-static void lex_all(struct lexer *x)
+static void lex_all(struct template_lexer *x)
 {
     bool trim = false, well = true;
     while (well) {
@@ -335,7 +338,7 @@ static void lex_all(struct lexer *x)
 
 struct ttoken *ttokens_of(struct arena *a, struct str_view text)
 {
-    struct lexer x = {.arena = a, .text = text, .line = 1};
+    struct template_lexer x = {.arena = a, .text = text, .line = 1};
     lex_all(&x);
     struct ttoken *tokens = arena_alloc(a, x.n * sizeof *tokens);
     memcpy(tokens, x.tokens, x.n * sizeof *tokens);

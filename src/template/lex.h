@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lex.h - tokens of a template; private to template_*.c. */
+/* lex.h - tokens of a template; private to this folder. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"

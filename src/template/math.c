@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Integers are 64 bits and wrap; the ...f functions compute in decimals, so 0.1 + 0.2 is 0.3. */
 #include <math.h>
-#include <stdio.h>
 
+#include "base/num.h"
 #include "template/func.h"
 
 static int fail(struct tcall *c, const char *text)
@@ -92,16 +92,12 @@ static int fn_add(struct tcall *c, const struct tvalue *args, size_t n, struct t
 /* The shortest decimal of f, read with more digits than a double has; it knows no -0. */
 static int decimal_of(struct tcall *c, const struct tvalue *v, long double *ret)
 {
-    char text[40];
+    char text[NUM_FLOAT_BYTES + 1];
     double f = tv_to_float(v);
     if (!isfinite(f))
         return err_set(c->err, ERR_INVALID, "cannot create a decimal from %s",
                        isnan(f) ? "NaN" : "Inf");
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(text, sizeof text, "%.*g", precision, f);
-        if (strtod(text, NULL) == f)
-            break;
-    }
+    text[num_float_text(f, text)] = '\0';
     *ret = f == 0 ? 0 : strtold(text, NULL);
     return 0;
 }

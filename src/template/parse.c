@@ -221,11 +221,11 @@ static int parse_action(struct tparser *p, struct tnode **ret, enum stop *stop, 
     }
     static const char *const BRANCHES[] = {"if", "with", "range"};
     static const enum tnode_kind KINDS[] = {TNODE_IF, TNODE_WITH, TNODE_RANGE};
-    for (size_t i = 0; i < 3; i++)
-        if (sv_eq(word, sv_of(BRANCHES[i]))) {
-            tparser_next(p);
-            return parse_branch(p, KINDS[i], BRANCHES[i], ret, err);
-        }
+    size_t branch = sv_which(word, BRANCHES, 3);
+    if (branch < 3) {
+        tparser_next(p);
+        return parse_branch(p, KINDS[branch], BRANCHES[branch], ret, err);
+    }
     struct tnode *n = ARENA_NEW(p->arena, struct tnode);
     *ret = n;
     bool is_define = sv_eq(word, SV("define")), is_nil = sv_eq(word, SV("nil"));

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What parse.c and pipe.c share: the place among the tokens, the words that are no names, which
+ * variables are declared, and Go's words for a token that does not belong there. */
 #include "template/parser.h"
 
 #include "base/go_quote.h"
@@ -30,12 +32,10 @@ void tparser_skip_blank(struct tparser *p)
 
 bool tparser_is_keyword(struct str_view word)
 {
-    static const char *const WORDS[] = {"block", "break", "continue", "define", "else",     "end",
-                                        "if",    "range", "nil",      "with",   "template", NULL};
-    for (size_t i = 0; WORDS[i]; i++)
-        if (sv_eq(word, sv_of(WORDS[i])))
-            return true;
-    return false;
+    static const char *const WORDS[] = {"block", "break", "continue", "define", "else",    "end",
+                                        "if",    "range", "nil",      "with",   "template"};
+    enum { N_WORDS = sizeof WORDS / sizeof WORDS[0] };
+    return sv_which(word, WORDS, N_WORDS) < N_WORDS;
 }
 
 /* What the lexer found wrong. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* parser.h - the state of parsing a template, its tokens and its pipelines; private to
- * template_*.c.
+ * this folder.
  * Errors are Go's, with the line of the token; results < 0 failed. */
 #pragma once
 #include "template/ast.h"

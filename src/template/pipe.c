@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Parses what stands inside {{ }}: `$x := cmd | cmd`, commands of operands, chains of names,
+ * parentheses.  Names of functions and variables are looked up here, so that a template with an
+ * unknown one is refused before any row is read. */
 #include "template/parser.h"
 
 #include "base/go_quote.h"

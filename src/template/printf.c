@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Go's Sprintf.  What does not fit prints in place, as in Go: `%!d(string=a)`, `%!d(MISSING)`,
  * `%!d(BADINDEX)`, `%!(BADWIDTH)`, `%!(EXTRA int=1)`; lists and maps format their elements. */
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "template/fmt.h"
 #include "template/value.h"
 
 enum { MOST_NUMBER = 1000000 }; /* of a width, precision or index: Go takes no larger ones */
 
-/* --- any value under one verb --- */
+/* ---- any value under one verb ---- */
 
 static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const struct tvalue *v,
                       bool inside);
@@ -158,7 +159,7 @@ static void put_value(struct fmt_out *out, const struct fmt_spec *sp, const stru
         put_bad_verb(out, sp, v);
 }
 
-/* --- the format --- */
+/* ---- the format ---- */
 
 struct printer {
     struct fmt_out out;
@@ -185,7 +186,7 @@ static bool take_number(struct printer *p, int *ret)
 {
     bool any = false;
     *ret = 0;
-    while (p->format.len && p->format.p[0] >= '0' && p->format.p[0] <= '9') {
+    while (p->format.len && ascii_is_digit(p->format.p[0])) {
         if (*ret > MOST_NUMBER) {
             *ret = 0;
             advance(p, p->format.len);

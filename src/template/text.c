@@ -4,11 +4,12 @@
 #include <pthread.h>
 #include <wctype.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "regex/cache.h"
 #include "template/func.h"
 
-/* --- case: the C library's Unicode tables --- */
+/* ---- case: the C library's Unicode tables ---- */
 
 static locale_t utf8_locale;
 static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
@@ -21,7 +22,7 @@ static void make_locale(void)
 static uint32_t change_case(uint32_t c, bool upper)
 {
     if (c < 0x80)
-        return upper ? (c >= 'a' && c <= 'z' ? c - 32 : c) : (c >= 'A' && c <= 'Z' ? c + 32 : c);
+        return (uint32_t)(upper ? ascii_upper((int)c) : ascii_lower((int)c));
     pthread_once(&locale_once, make_locale);
     if (!utf8_locale)
         return c;
@@ -32,7 +33,7 @@ static uint32_t change_case(uint32_t c, bool upper)
 static bool is_letter_or_digit(uint32_t c)
 {
     if (c < 0x80)
-        return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+        return ascii_is_word(c);
     pthread_once(&locale_once, make_locale);
     return !utf8_locale || !iswspace_l((wint_t)c, utf8_locale);
 }
@@ -67,7 +68,7 @@ static int fn_title(struct tcall *c, const struct tvalue *args, size_t n, struct
     return tfunc_text_result(c, &text, ret);
 }
 
-/* --- replacing, cutting, padding --- */
+/* ---- replacing, cutting, padding ---- */
 
 /* most < 0: all.  An empty `old` stands before every rune and at the end. */
 static int replace(struct tcall *c, struct str_view s, struct str_view old, struct str_view new,
@@ -236,7 +237,7 @@ static int fn_align_right(struct tcall *c, const struct tvalue *args, size_t n, 
     return align(c, args[0].i, args[1].s, false, ret);
 }
 
-/* --- tests --- */
+/* ---- tests ---- */
 
 static int fn_contains(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {
@@ -256,7 +257,7 @@ static int fn_has_suffix(struct tcall *c, const struct tvalue *args, size_t n, s
     return 0;
 }
 
-/* --- regular expressions --- */
+/* ---- regular expressions ---- */
 
 static int fn_count(struct tcall *c, const struct tvalue *args, size_t n, struct tvalue *ret)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Values while a template runs: truth, type names, members of maps, and how Go prints each (%v). */
 #include "template/value.h"
 
 #include <math.h>
-#include <stdio.h>
+
+#include "base/num.h"
 
 bool tv_truth(const struct tvalue *v)
 {
@@ -77,67 +79,24 @@ struct tvalue tv_map_get(const struct tvalue *map, struct str_view key)
     return map->of_text ? tv_string(SV_EMPTY) : TV_NIL;
 }
 
-/* Digits d.ddd and exponent of the shortest decimal that reads back; returns the digit count. */
-static int shortest_digits(double f, char digits[20], int *exponent)
-{
-    char text[40];
-    for (int precision = 0; precision <= 16; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision, f);
-        if (strtod(text, NULL) == f)
-            break;
-    }
-    int n = 0;
-    char *at = text;
-    for (; *at && *at != 'e'; at++)
-        if (*at != '.')
-            digits[n++] = *at;
-    *exponent = *at ? atoi(at + 1) : 0;
-    return n;
-}
-
-static void put_plain(struct buf *out, const char *digits, int n, int exponent)
-{
-    if (exponent < 0) {
-        buf_put(out, SV("0."));
-        for (int i = -1; i > exponent; i--)
-            buf_put_u8(out, '0');
-        buf_put_bytes(out, digits, (size_t)n);
-        return;
-    }
-    for (int i = 0; i <= exponent || i < n; i++) {
-        if (i == exponent + 1)
-            buf_put_u8(out, '.');
-        buf_put_u8(out, (uint8_t)(i < n ? digits[i] : '0'));
-    }
-}
-
-static bool put_special(struct buf *out, double f)
-{
-    if (!isnan(f) && !isinf(f))
-        return false;
-    buf_put(out, isnan(f) ? SV("NaN") : f > 0 ? SV("+Inf") : SV("-Inf"));
-    return true;
-}
-
 void tv_put_float(struct buf *out, double f)
 {
-    if (put_special(out, f))
-        return;
-    char digits[20];
-    int exponent;
-    if (signbit(f))
-        buf_put_u8(out, '-');
-    int n = shortest_digits(fabs(f), digits, &exponent);
-    if (exponent < -4 || exponent >= 6) {
-        buf_put_u8(out, (uint8_t)digits[0]);
-        if (n > 1) {
-            buf_put_u8(out, '.');
-            buf_put_bytes(out, digits + 1, (size_t)n - 1);
-        }
-        buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+    char digits[NUM_SHORTEST_DIGITS];
+    int n = 0, exponent = 0;
+    if (isfinite(f))
+        n = num_shortest(fabs(f), digits, &exponent);
+    if (exponent >= -4 && exponent < 6) {
+        num_put_float(out, f);
         return;
     }
-    put_plain(out, digits, n, exponent);
+    if (signbit(f))
+        buf_put_u8(out, '-');
+    buf_put_u8(out, (uint8_t)digits[0]);
+    if (n > 1) {
+        buf_put_u8(out, '.');
+        buf_put_bytes(out, digits + 1, (size_t)n - 1);
+    }
+    buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
 }
 
 static void print_inside(struct buf *out, const struct tvalue *v)

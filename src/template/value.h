@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* value.h - a value while a template runs, and how Go prints it; private to template_*.c.
+/* value.h - a value while a template runs, and how Go prints it; private to this folder.
  * Strings, lists and maps borrow from the execution's arena, the template or the entry. */
 #pragma once
 #include <stdbool.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Variables of one execution: a stack, searched from its top, so that an inner one hides an outer
+ * one of the same name. */
 #include "template/exec_impl.h"
 
 void texec_set_var(struct texec *x, struct str_view name, struct tvalue v)

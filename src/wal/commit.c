@@ -19,17 +19,24 @@ enum { MAX_IOV = 512 };
 
 /* ---- the file ---- */
 
+/* Whoever is answered after this may rely on it; so may the witness, which then knows that the file
+ * is in use (first group) or, at no cost, how far it goes. */
 static int sync_file(struct wal *w, struct err *err)
 {
     if (!w->dirty)
         return 0;
     int r = file_fdatasync(w->fd, err);
+    uint64_t end = w->file_end < WAL_MAX_END ? w->file_end : WAL_MAX_END;
+    uint64_t synced_lsn = wal_lsn(w->file_epoch, end);
+    if (r == 0)
+        r = witness_write(&w->witness, synced_lsn,
+                          w->file_witnessed ? WITNESS_SOON : WITNESS_DURABLE, err);
     if (r < 0)
         return r;
     w->dirty = false;
+    w->file_witnessed = true;
     w->last_sync_ns = clock_mono_ns();
-    uint64_t end = w->file_end < WAL_MAX_END ? w->file_end : WAL_MAX_END;
-    w->synced_lsn = wal_lsn(w->file_epoch, end);
+    w->synced_lsn = synced_lsn;
     metric_add(&syncs_total, 1);
     return 0;
 }
@@ -60,6 +67,7 @@ static int next_file(struct wal *w, uint64_t epoch, struct err *err)
     w->file_epoch = epoch;
     w->file_end = WAL_FILE_HEADER_BYTES;
     w->header_pending = true;
+    w->file_witnessed = false;
     return 0;
 }
 
@@ -124,6 +132,17 @@ static int write_group(struct wal *w, const struct group_draft *g, struct err *e
     return r == 0 ? write_list_flush(w, &out, err) : r;
 }
 
+/* Before anybody is answered by it. */
+static int keep_policies(struct wal *w, const struct group_draft *g, struct err *err)
+{
+    int r = 0;
+    for (struct reader in = reader_of(buf_view(&g->policies)); r == 0 && !reader_done(&in);) {
+        uint32_t len = rd_le32(&in);
+        r = witness_add_policy(&w->witness, rd_bytes(&in, len), err);
+    }
+    return r;
+}
+
 static int commit_group(struct wal *w, const struct group_draft *g, struct err *err)
 {
     if (g->n_records == 0)
@@ -132,13 +151,15 @@ static int commit_group(struct wal *w, const struct group_draft *g, struct err *
     if (w->fd < 0 || w->file_epoch != g->epoch)
         r = next_file(w, g->epoch, err);
     if (r == 0)
+        r = keep_policies(w, g, err);
+    if (r == 0)
         r = write_group(w, g, err);
     if (r < 0)
         return r;
     w->dirty = true;
     uint64_t end_before = w->file_end;
     w->file_end = g->at + group_bytes(g->payload_bytes);
-    if (w->options.sync == WAL_SYNC_FDATASYNC)
+    if (w->options.sync == WAL_SYNC_FDATASYNC || !w->file_witnessed)
         r = sync_file(w, err);
     if (r < 0) {
         w->file_end = end_before; /* nobody was told of it, and nobody knows what the disk holds */

@@ -176,18 +176,25 @@ void wal_files_ended(struct wal_files *fs, uint32_t number, uint64_t bytes)
 {
     for (size_t i = 0; i < fs->n; i++)
         if (fs->v[i].number == number) {
-            fs->v[i].end_lsn = wal_lsn(fs->v[i].epoch + 1, 0);
+            fs->v[i].end_lsn = wal_lsn(fs->v[i].epoch, bytes < WAL_MAX_END ? bytes : WAL_MAX_END);
             if (bytes > fs->v[i].bytes)
                 fs->v[i].bytes = bytes;
         }
 }
 
-void wal_files_covered(struct wal_files *fs, uint64_t lsn)
+static bool is_covered(const struct wal_file *f, const struct lsn_set *covered)
+{
+    struct lsn_span gap;
+    return f->end_lsn != UINT64_MAX &&
+           !lsn_set_gap(covered, wal_lsn(f->epoch, WAL_FILE_HEADER_BYTES), f->end_lsn, &gap);
+}
+
+void wal_files_covered(struct wal_files *fs, const struct lsn_set *covered)
 {
     size_t n_free = 0;
     for (size_t i = 0; i < fs->n;) {
         struct wal_file *f = &fs->v[i];
-        if (f->epoch != 0 && f->end_lsn <= lsn)
+        if (f->epoch != 0 && is_covered(f, covered))
             f->epoch = 0;
         bool oversized = f->bytes > fs->file_bytes;
         if (f->epoch == 0 && (oversized || ++n_free > WAL_MAX_FREE_FILES)) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/lsn_set.h"
 #include "wal/format.h"
 
 struct wal_file {
@@ -33,8 +34,8 @@ int wal_files_take(struct wal_files *fs, uint64_t epoch, uint32_t *ret_number, i
                    struct err *err);
 /* No more is written to it; it grew to `bytes`. */
 void wal_files_ended(struct wal_files *fs, uint32_t number, uint64_t bytes);
-/* Frees what ends at or below the LSN, removing what is too much. */
-void wal_files_covered(struct wal_files *fs, uint64_t lsn);
+/* Frees the files of which everything is covered, removing what is too much. */
+void wal_files_covered(struct wal_files *fs, const struct lsn_set *covered);
 uint64_t wal_files_bytes_in_use(const struct wal_files *fs);
 void wal_file_path(const struct wal_files *fs, uint32_t number, char out[WAL_PATH_BYTES]);
 /* What the first bytes of the file say; *ret_good false when the header does not check. */

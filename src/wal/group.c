@@ -9,6 +9,8 @@ void group_clear(struct group_draft *g)
     buf_clear(&g->bytes);
     g->n_extents = g->n_waiters = g->n_records = 0;
     g->payload_bytes = 0;
+    buf_clear(&g->policies);
+    g->closed = false;
 }
 
 void group_free(struct group_draft *g)
@@ -16,6 +18,7 @@ void group_free(struct group_draft *g)
     if (!g)
         return;
     buf_deinit(&g->bytes);
+    buf_deinit(&g->policies);
     free(g->extents);
     free(g->waiters);
     free(g);

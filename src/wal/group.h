@@ -21,6 +21,8 @@ struct group_draft {
     size_t n_extents, cap_extents;
     uint64_t payload_bytes; /* of all extents */
     uint32_t n_records;
+    struct buf policies; /* of its policy records: each u32 bytes, then the encoded policy */
+    bool closed;         /* takes no more records: the next group has its place */
     struct wal_waiter *waiters;
     size_t n_waiters, cap_waiters;
 };

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "wal/files.h"
 #include "wal/group.h"
+#include "wal/witness.h"
 
 enum { WAL_MAX_POLICIES = 32 };
 
@@ -42,6 +43,8 @@ struct wal {
     uint64_t file_epoch, file_end; /* bytes that were committed */
     uint64_t synced_lsn, prev_end_lsn;
     bool header_pending, dirty;
+    bool file_witnessed; /* the witness knows of this use of the file */
+    struct witness witness;
     int64_t last_sync_ns;
 };
 

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the log again.  Where a file's bytes stop to check there are two cases: the torn tail,
- * written but never acknowledged, which is left out in silence; and corruption of what was synced
- * once, which is reported.  What was synced is told by later groups of the file (synced_lsn) and by
- * the header of the next file (prev_end_lsn), which also says what to leave out: a group behind the
- * end that an earlier recovery accepted never comes back. */
+/* Reading the log again.
+ *
+ * What the log must give back is everything up to the newest LSN that anybody knows to have been
+ * synced, less what stands in segments.  Three places know: later groups of a file (synced_lsn),
+ * the header of the next file (prev_end_lsn), and the witness.  None of them is asked whether a
+ * file is there: the LSNs of each file begin where the one before it ended, by the word of its
+ * header, so a file that is missing, empty, or an older copy of itself leaves a hole in the
+ * numbers, first in order or last.
+ *
+ * Where bytes stop to check there are hence two cases.  Behind the newest synced LSN it is the torn
+ * tail, written and never acknowledged: left out in silence.  Before it is a hole, reported with
+ * its LSNs unless segments cover it; reading goes on behind it.  The header of the next file also
+ * says what to leave out: a group behind the end that an earlier recovery accepted never comes
+ * back. */
 #include <stdio.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "wal/files.h"
+#include "wal/record.h"
 #include "wal/wal.h"
+#include "wal/witness.h"
 
 struct replay_file {
     uint64_t epoch, prev_end_lsn, end_lsn; /* 0: not known */
@@ -18,30 +29,50 @@ struct replay_file {
 
 struct replay {
     struct uuid installation;
-    uint64_t from_lsn;
-    wal_replay_fn *fn;
-    void *ctx;
+    const struct lsn_set *covered;
+    uint64_t witness_lsn; /* 0: none */
+    const struct wal_sink *to;
     struct wal_replayed *ret;
     const char *path;
 };
 
-static void note_corrupt(struct replay *r, uint64_t from, uint64_t to)
+/* No record can stand there: the rest of the last 64 bytes of a group.  Data folders of version
+ * 0.1.0 may end what they cover inside of one. */
+static bool is_padding(const struct lsn_span *s)
 {
-    r->ret->n_corrupt++;
-    r->ret->corrupt_bytes += to - from;
-    LOG_ERROR("WAL: bytes that were synced do not check; what they held is lost",
-              log_str("file", r->path), log_uint("from", from), log_uint("to", to));
+    return s->first % WAL_ALIGN_BYTES != 0 && wal_align(s->first, WAL_ALIGN_BYTES) >= s->end;
 }
 
-/* The largest LSN below which this file's own groups say that all was synced. */
-static uint64_t proven_lsn(struct str_view file, uint64_t epoch)
+/* [first, end) was synced and cannot be read: what no segment covers of it is lost. */
+static void note_hole(struct replay *r, uint64_t first, uint64_t end, const char *what)
 {
-    uint64_t proven = 0;
+    struct lsn_span gap;
+    for (; lsn_set_gap(r->covered, first, end, &gap); first = gap.end) {
+        if (is_padding(&gap))
+            continue;
+        r->ret->n_holes++;
+        if (r->to->hole)
+            r->to->hole(r->to->ctx, gap);
+        LOG_ERROR("WAL: a part of the log that was synced cannot be read; what it held is lost, "
+                  "unless the file comes back",
+                  log_str("what", what), log_uint("first_epoch", wal_lsn_epoch(gap.first)),
+                  log_uint("first_offset", wal_lsn_offset(gap.first)),
+                  log_uint("end_epoch", wal_lsn_epoch(gap.end)),
+                  log_uint("end_offset", wal_lsn_offset(gap.end)));
+    }
+}
+
+/* Up to where the newest file was synced, by the word of its own groups and of the witness. */
+static uint64_t synced_bytes(const struct replay *r, uint64_t epoch, struct str_view file)
+{
+    uint64_t lsn = r->witness_lsn;
     struct wal_group g;
+    if (wal_lsn_epoch(lsn) != epoch)
+        lsn = 0;
     for (uint64_t at = WAL_FILE_HEADER_BYTES; wal_next_group(file, epoch, at, &g); at = g.end)
-        if (g.synced_lsn > proven)
-            proven = g.synced_lsn;
-    return proven;
+        if (g.synced_lsn > lsn && wal_lsn_epoch(g.synced_lsn) == epoch)
+            lsn = g.synced_lsn;
+    return wal_lsn_offset(lsn);
 }
 
 static int deliver(struct replay *r, const struct wal_group *g, struct err *err)
@@ -50,15 +81,15 @@ static int deliver(struct replay *r, const struct wal_group *g, struct err *err)
     struct wal_record record;
     r->ret->n_bytes += g->payload.len;
     while (wal_next_record(&in, g, &record)) {
-        if (record.lsn < r->from_lsn && record.type != WAL_RECORD_POLICY)
+        if (record.type != WAL_RECORD_POLICY && lsn_set_has(r->covered, record.lsn))
             continue;
         r->ret->n_records++;
-        int code = r->fn(r->ctx, &record, err);
+        int code = r->to->record(r->to->ctx, &record, err);
         if (code != 0)
             return code;
     }
     if (in.bad)
-        note_corrupt(r, g->at, g->end);
+        note_hole(r, g->lsn, g->lsn + (g->end - g->at), r->path);
     return 0;
 }
 
@@ -67,23 +98,22 @@ static int replay_groups(struct replay *r, const struct replay_file *f, struct s
                          uint64_t *end, struct err *err)
 {
     uint64_t limit = f->end_lsn ? wal_lsn_offset(f->end_lsn) : WAL_MAX_OFFSET;
-    uint64_t proven = f->end_lsn ? f->end_lsn : proven_lsn(file, f->epoch);
+    uint64_t synced = f->end_lsn ? limit : synced_bytes(r, f->epoch, file);
     uint64_t at = WAL_FILE_HEADER_BYTES;
     struct wal_group g;
     int code = 0;
     while (code == 0 && at < limit) {
         bool found = wal_next_group(file, f->epoch, at, &g) && g.at < limit;
-        uint64_t gap_end = found ? g.at : f->end_lsn ? limit : at;
-        if (gap_end > at && wal_lsn(f->epoch, at) >= proven) {
-            r->ret->torn_bytes += gap_end - at;
+        if (at >= synced && (!found || g.at > at)) {
+            r->ret->torn_bytes += found ? g.at - at : 0;
             break;
         }
-        if (gap_end > at && wal_lsn(f->epoch, gap_end) > r->from_lsn)
-            note_corrupt(r, at, gap_end);
-        if (!found) {
-            at = gap_end;
+        uint64_t good = found ? g.at : synced;
+        if (good > at)
+            note_hole(r, wal_lsn(f->epoch, at), wal_lsn(f->epoch, good), r->path);
+        at = good;
+        if (!found)
             break;
-        }
         code = deliver(r, &g, err);
         at = g.end;
     }
@@ -101,8 +131,9 @@ static int make_durable(const char *path, struct err *err)
     return code;
 }
 
+/* *ret_end: where the file ended. */
 static int replay_file(struct replay *r, const struct replay_file *f, struct buf *scratch,
-                       struct err *err)
+                       uint64_t *ret_end, struct err *err)
 {
     buf_clear(scratch);
     int code = make_durable(r->path, err);
@@ -122,6 +153,7 @@ static int replay_file(struct replay *r, const struct replay_file *f, struct buf
         f->end_lsn ? f->end_lsn : wal_lsn(f->epoch, end < WAL_MAX_END ? end : WAL_MAX_END);
     if (end_lsn > r->ret->end_lsn)
         r->ret->end_lsn = end_lsn;
+    *ret_end = end_lsn;
     return code;
 }
 
@@ -161,27 +193,71 @@ static struct replay_file *list_files(const struct wal_files *fs, size_t *ret_n)
     return v;
 }
 
-int wal_replay(const char *folder, struct uuid installation, uint64_t from_lsn, wal_replay_fn *fn,
-               void *ctx, struct wal_replayed *ret, struct err *err)
+/* What must have stood between the files that are there. */
+static void check_chain(struct replay *r, const struct replay_file *f, uint64_t end_before)
+{
+    uint64_t expected = f->prev_end_lsn;
+    /* A damaged header does not say where the file before it ended: at least whole files are
+     * missed. */
+    if (expected == 0 && end_before && f->epoch > wal_lsn_epoch(end_before) + 1)
+        expected = wal_lsn(f->epoch, 0);
+    if (expected > end_before)
+        note_hole(r, end_before, expected, "a file is missing, or an older copy of itself");
+}
+
+static int replay_files(struct replay *r, struct wal_files *fs, struct replay_file *v, size_t n,
+                        char path[WAL_PATH_BYTES], struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf scratch = BUF_INIT;
+    struct lsn_span gap;
+    uint64_t end = 0;
+    int code = 0;
+    for (size_t i = 0; i < n && code == 0; i++) {
+        if (v[i].epoch >= r->ret->next_epoch)
+            r->ret->next_epoch = v[i].epoch + 1;
+        check_chain(r, &v[i], end);
+        end = v[i].end_lsn ? v[i].end_lsn : wal_lsn(v[i].epoch + 1, 0);
+        if (!lsn_set_gap(r->covered, wal_lsn(v[i].epoch, WAL_FILE_HEADER_BYTES), end, &gap))
+            continue; /* all of it is in segments */
+        wal_file_path(fs, v[i].number, path);
+        code = replay_file(r, &v[i], &scratch, &end, err);
+    }
+    if (code == 0 && r->witness_lsn > end)
+        note_hole(r, end, r->witness_lsn, "the newest file is missing, or an older copy of itself");
+    if (wal_lsn_epoch(r->witness_lsn) >= r->ret->next_epoch)
+        r->ret->next_epoch = wal_lsn_epoch(r->witness_lsn) + 1;
+    return code;
+}
+
+static int deliver_policy(void *ctx, struct str_view encoded, struct err *err)
+{
+    const struct wal_sink *to = ctx;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    buf_put_le64(&body, wal_policy_id(encoded));
+    buf_put(&body, encoded);
+    struct wal_record record = {.type = WAL_RECORD_POLICY, .body = buf_view(&body)};
+    return to->record(to->ctx, &record, err);
+}
+
+int wal_replay(const struct wal_options *options, const struct lsn_set *covered,
+               const struct wal_sink *to, struct wal_replayed *ret, struct err *err)
 {
     char path[WAL_PATH_BYTES];
     CLEANUP(wal_files_deinit) struct wal_files fs;
-    CLEANUP(buf_deinit) struct buf scratch = BUF_INIT;
-    *ret = (struct wal_replayed){.next_epoch = wal_lsn_epoch(from_lsn) + 1};
-    int code = wal_files_open(&fs, folder, 0, err);
-    if (code < 0)
+    uint64_t newest = covered->n ? covered->v[covered->n - 1].end : 0;
+    struct wal_sink sink = *to;
+    *ret = (struct wal_replayed){.next_epoch = wal_lsn_epoch(newest) + 1};
+    struct replay r = {options->installation, covered, 0, to, ret, path};
+    int code = wal_files_open(&fs, options->folder, 0, err);
+    if (code == 0)
+        code = witness_read(options->witness, options->installation, &r.witness_lsn, err);
+    if (code >= 0)
+        code = witness_read_policies(options->witness, deliver_policy, &sink, err);
+    if (code != 0)
         return code;
-    struct replay r = {installation, from_lsn, fn, ctx, ret, path};
     size_t n = 0;
     struct replay_file *v = list_files(&fs, &n);
-    for (size_t i = 0; i < n && code == 0; i++) {
-        if (v[i].epoch >= ret->next_epoch)
-            ret->next_epoch = v[i].epoch + 1;
-        if (wal_lsn(v[i].epoch + 1, 0) <= from_lsn)
-            continue; /* all of it is in segments */
-        wal_file_path(&fs, v[i].number, path);
-        code = replay_file(&r, &v[i], &scratch, err);
-    }
+    code = replay_files(&r, &fs, v, n, path, err);
     free(v);
     return code;
 }

@@ -43,15 +43,17 @@ void wal_close_last_locked(struct wal *w)
 {
     mutex_assert_held(&w->mu);
     struct group_draft *g = w->last;
-    if (g && g->n_records > 0)
-        w->at = g->at + group_bytes(g->payload_bytes);
+    if (!g || g->n_records == 0)
+        return;
+    w->at = g->at + group_bytes(g->payload_bytes);
+    g->closed = true;
 }
 
 static bool last_takes_locked(const struct wal *w, uint64_t payload_bytes)
 {
     const struct group_draft *g = w->last;
     mutex_assert_held(&w->mu);
-    return g && g->payload_bytes < GROUP_FULL_BYTES && g->n_records > 0 &&
+    return g && !g->closed && g->payload_bytes < GROUP_FULL_BYTES && g->n_records > 0 &&
            g->at + group_bytes(g->payload_bytes + payload_bytes) <= w->options.file_bytes;
 }
 
@@ -111,6 +113,8 @@ int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, stru
         buf_put(&both, e->policy);
         uint64_t at = group_add_record(g, WAL_RECORD_POLICY, buf_view(&both), SV_EMPTY);
         policy_note_locked(w, e->policy_id, at);
+        buf_put_le32(&g->policies, (uint32_t)e->policy.len);
+        buf_put(&g->policies, e->policy);
     }
     uint64_t lsn = group_add_record(g, e->type, e->prefix, e->body);
     group_add_waiter(g, e->waiter);
@@ -138,12 +142,11 @@ void wal_join(struct wal *w, struct wal_waiter waiter)
     waiter.fn(waiter.ctx, broken ? why.code : 0, &why);
 }
 
-uint64_t wal_next_lsn(struct wal *w)
+uint64_t wal_cut(struct wal *w)
 {
     MUTEX_GUARD(&w->mu);
-    const struct group_draft *g = w->last;
-    uint64_t at = g && g->n_records ? g->at + WAL_GROUP_HEADER_BYTES + g->payload_bytes : w->at;
-    return wal_lsn(w->epoch, at < WAL_MAX_END ? at : WAL_MAX_END);
+    wal_close_last_locked(w);
+    return wal_lsn(w->epoch, w->at < WAL_MAX_END ? w->at : WAL_MAX_END);
 }
 
 /* ---- life ---- */
@@ -160,6 +163,7 @@ int wal_open(struct wal **ret, const struct wal_options *options,
     cond_init(&w->work);
     cond_init(&w->idle);
     w->fd = -1;
+    w->witness = WITNESS_INIT;
     w->epoch = replayed->next_epoch;
     w->at = WAL_FILE_HEADER_BYTES;
     w->prev_end_lsn = replayed->end_lsn;
@@ -167,6 +171,8 @@ int wal_open(struct wal **ret, const struct wal_options *options,
     w->last_sync_ns = clock_mono_ns();
     int r = wal_files_open(&w->files, options->folder, w->options.file_bytes, err);
     w->options.folder = w->files.folder;
+    if (r == 0)
+        r = witness_open(&w->witness, options->witness, options->installation, err);
     if (r == 0)
         r = thread_start(&w->thread, "wal", wal_commit_thread, w, err);
     if (r < 0) {
@@ -187,6 +193,7 @@ void wal_close(struct wal *w)
     mutex_unlock(&w->mu);
     thread_join(&w->thread);
     wal_commit_end(w);
+    witness_close(&w->witness);
     group_free(w->spare);
     wal_files_deinit(&w->files);
     cond_deinit(&w->idle);
@@ -212,10 +219,10 @@ bool wal_is_broken(struct wal *w, struct err *err)
     return w->broken;
 }
 
-void wal_covered(struct wal *w, uint64_t lsn)
+void wal_covered(struct wal *w, const struct lsn_set *covered)
 {
     MUTEX_GUARD(&w->files_mu);
-    wal_files_covered(&w->files, lsn);
+    wal_files_covered(&w->files, covered);
 }
 
 uint64_t wal_bytes_in_use(struct wal *w)

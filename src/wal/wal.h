@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/str_view.h"
 #include "base/uuid.h"
+#include "model/lsn_set.h"
 #include "wal/format.h"
 
 enum wal_sync {
@@ -22,6 +23,7 @@ enum wal_sync {
 
 struct wal_options {
     const char *folder;
+    const char *witness; /* another folder, best not on the same disk: see witness.h */
     struct uuid installation;
     enum wal_sync sync;
     int64_t sync_interval_ns;
@@ -38,19 +40,26 @@ struct wal_owner {
 /* False when it has none, or cannot be read.  Makes no folder. */
 bool wal_owner_of(const char *folder, struct wal_owner *ret);
 
-typedef int wal_replay_fn(void *ctx, const struct wal_record *record, struct err *err);
-struct wal_replayed {
-    uint64_t next_epoch, end_lsn;      /* for wal_open */
-    uint64_t n_records, n_bytes;       /* given to fn; payload bytes seen */
-    uint64_t n_corrupt, corrupt_bytes; /* places that were synced once and do not check now */
-    uint64_t torn_bytes;               /* a tail that was never acknowledged */
+/* Who gets what is read: both are called on the caller's thread, in rising order of LSN. */
+struct wal_sink {
+    /* Its first nonzero result ends the replay and is returned. */
+    int (*record)(void *ctx, const struct wal_record *record, struct err *err);
+    /* What was synced once, stands in no segment and cannot be read.  A file that is not there
+     * counts with all that it must have held.  May be NULL. */
+    void (*hole)(void *ctx, struct lsn_span hole);
+    void *ctx;
 };
-/* Every whole record from from_lsn on, in order; policy records also from below it.  What fn gets
- * is on stable storage, whatever the process before this one came to.  fn's first
- * nonzero result ends it and is returned.  Corruption is logged and counted, and reading goes on
- * behind it. */
-int wal_replay(const char *folder, struct uuid installation, uint64_t from_lsn, wal_replay_fn *fn,
-               void *ctx, struct wal_replayed *ret, struct err *err);
+struct wal_replayed {
+    uint64_t next_epoch, end_lsn; /* for wal_open */
+    uint64_t n_records, n_bytes;  /* given on; payload bytes seen */
+    uint64_t n_holes;
+    uint64_t torn_bytes; /* a tail that was never acknowledged */
+};
+/* Every whole record whose LSN is not in `covered` (what segments hold), in order; policy records
+ * in any case, those of the witness first.  What a sink gets is on stable storage, whatever the
+ * process before this one came to.  Holes are logged, and reading goes on behind them. */
+int wal_replay(const struct wal_options *options, const struct lsn_set *covered,
+               const struct wal_sink *to, struct wal_replayed *ret, struct err *err);
 
 /* ---- the log ---- */
 
@@ -82,13 +91,14 @@ struct wal_entry {
 int wal_append(struct wal *w, const struct wal_entry *e, uint64_t *ret_lsn, struct err *err);
 /* Runs the waiter once all appended so far is durable: at once when it is already. */
 void wal_join(struct wal *w, struct wal_waiter waiter);
-/* Larger than every LSN given so far, not larger than any to come. */
-uint64_t wal_next_lsn(struct wal *w);
+/* Larger than every LSN given so far, not larger than any to come; the next record begins another
+ * group, so that nothing else stands between this and the end of the last. */
+uint64_t wal_cut(struct wal *w);
 /* Waits until all appended so far is durable; < 0 when the log is or gets broken. */
 int wal_flush(struct wal *w, struct err *err);
 
-/* Everything below is in segments: files wholly below are used again or removed. */
-void wal_covered(struct wal *w, uint64_t lsn);
+/* What is in segments: files of which nothing else is left are used again or removed. */
+void wal_covered(struct wal *w, const struct lsn_set *covered);
 bool wal_is_broken(struct wal *w, struct err *err); /* err: why, when it is */
 /* After the appended records were made durable elsewhere: goes on in a new file. */
 int wal_repair(struct wal *w, struct err *err);

@@ -15,7 +15,7 @@ static void put_list(struct buf *out, const struct str_view *v, size_t n)
     buf_put_u8(out, ']');
 }
 
-/* --- query and query_range -------------------------------------------------------------- */
+/* ---- query and query_range ---- */
 
 void answer_begin(struct answer *w, struct buf *out, const struct answer_options *opt)
 {
@@ -160,7 +160,7 @@ void answer_end(struct answer *w, struct buf *out, const struct query_stats *sta
     buf_put(out, w->legacy ? SV("}\n") : SV("}}\n"));
 }
 
-/* --- other endpoints -------------------------------------------------------------------- */
+/* ---- other endpoints ---- */
 
 void answer_names(struct buf *out, const struct str_view *names, size_t n, bool legacy)
 {

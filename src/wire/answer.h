@@ -18,7 +18,7 @@
 #define ANSWER_TYPE_STREAMS "application/json; charset=UTF-8" /* streams, labels, series */
 #define ANSWER_TYPE_METRIC "application/json"                 /* matrix, vector, scalar */
 
-/* --- pieces ----------------------------------------------------------------------------- */
+/* ---- pieces ---- */
 
 /* "...": quoted and escaped; <, >, & and U+2028, U+2029 as \u escapes. */
 void json_put_string(struct buf *out, struct str_view text);
@@ -29,7 +29,7 @@ void json_put_labels(struct buf *out, struct labels l);
 /* The same from the encoded form (model/labels.h), without decoding it first. */
 void json_put_labels_encoded(struct buf *out, struct str_view encoded);
 
-/* --- query and query_range -------------------------------------------------------------- */
+/* ---- query and query_range ---- */
 
 enum answer_kind { ANSWER_STREAMS, ANSWER_MATRIX, ANSWER_VECTOR, ANSWER_SCALAR };
 
@@ -63,7 +63,7 @@ void answer_sample(struct answer *w, struct buf *out, struct labels l, int64_t t
 /* stats NULL: "stats":{}.  Ends the body with a newline. */
 void answer_end(struct answer *w, struct buf *out, const struct query_stats *stats);
 
-/* --- other endpoints -------------------------------------------------------------------- */
+/* ---- other endpoints ---- */
 
 /* {"status":"success","data":[..]}.  legacy: {"values":[..]}. */
 void answer_names(struct buf *out, const struct str_view *names, size_t n, bool legacy);

@@ -25,7 +25,7 @@ static char *alloc(const struct reserve *reserve, struct arena *a, uint64_t byte
     return NULL;
 }
 
-/* --- snappy ----------------------------------------------------------------------------- */
+/* ---- snappy ---- */
 
 /* A copy element of three bytes yields at most 64, so no block grows more than this. */
 enum { SNAPPY_MAX_RATIO = 22 };
@@ -66,7 +66,7 @@ int decompress_snappy(struct str_view in, uint64_t max_bytes, const struct reser
     return 0;
 }
 
-/* --- gzip and deflate ------------------------------------------------------------------- */
+/* ---- gzip and deflate ---- */
 
 enum { WINDOW_GZIP = 15 + 16, WINDOW_RAW = -15 };
 

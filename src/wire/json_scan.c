@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/json_scan.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -50,26 +51,10 @@ bool json_string(struct json_scan *in, struct str_view *ret, bool *ret_escaped)
     return true;
 }
 
-static bool hex4(const char *p, const char *end, uint32_t *ret)
-{
-    uint32_t v = 0;
-    if (end - p < 4)
-        return false;
-    for (int i = 0; i < 4; i++) {
-        unsigned char c = (unsigned char)p[i];
-        unsigned d = (unsigned char)(c - '0') < 10 ? c - 48u : (c | 0x20u) - 'a' + 10u;
-        if (d > 15)
-            return false;
-        v = v << 4 | d;
-    }
-    *ret = v;
-    return true;
-}
-
 /* The escape at p (after the backslash): writes what it means to *out; NULL when malformed. */
 static const char *unescape_one(const char *p, const char *end, char **out)
 {
-    uint32_t c, low;
+    uint32_t c;
     switch (*p) {
     case '"':
     case '\\':
@@ -96,16 +81,12 @@ static const char *unescape_one(const char *p, const char *end, char **out)
     default:
         return NULL;
     }
-    if (!hex4(p + 1, end, &c))
+    p++;
+    size_t n = utf8_json_escape(sv(p, (size_t)(end - p)), &c);
+    if (n == 0)
         return NULL;
-    p += 5;
-    if (c >= 0xd800 && c < 0xdc00 && end - p >= 2 && p[0] == '\\' && p[1] == 'u' &&
-        hex4(p + 2, end, &low) && low >= 0xdc00 && low < 0xe000) {
-        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-        p += 6;
-    }
     *out += utf8_encode(c, *out); /* a lone surrogate becomes U+FFFD */
-    return p;
+    return p + n;
 }
 
 bool json_text(struct json_scan *in, struct arena *a, struct str_view *ret)
@@ -140,7 +121,7 @@ bool json_text(struct json_scan *in, struct arena *a, struct str_view *ret)
 
 static bool is_digit(const char *p, const char *end)
 {
-    return p < end && *p >= '0' && *p <= '9';
+    return p < end && ascii_is_digit(*p);
 }
 
 static bool skip_number(struct json_scan *in)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/level.h"
 
+#include "base/ascii.h"
 #include "wire/json_scan.h"
 
-/* --- names of levels -------------------------------------------------------------------- */
+/* ---- names of levels ---- */
 
 #define LEVEL_SM(len, text)                                                                        \
     {                                                                                              \
@@ -61,7 +62,7 @@ enum level level_of_severity_number(struct str_view text)
     return n >= 1 && n <= 24 ? by_four[(n - 1) / 4] : LEVEL_UNKNOWN;
 }
 
-/* --- names of fields -------------------------------------------------------------------- */
+/* ---- names of fields ---- */
 
 struct level_names {
     const struct str_view *exact;
@@ -73,7 +74,7 @@ struct level_names {
 
 static void add_byte(uint32_t bitmap[8], unsigned char c)
 {
-    unsigned char other = (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? c ^ 0x20 : c;
+    unsigned char other = ascii_is_letter(c) ? c ^ 0x20 : c;
     bitmap[c / 32] |= 1u << c % 32;
     bitmap[other / 32] |= 1u << other % 32;
 }
@@ -125,7 +126,7 @@ static bool is_name_nocase(const struct level_names *set, struct str_view key)
     return false;
 }
 
-/* --- JSON lines ------------------------------------------------------------------------- */
+/* ---- JSON lines ---- */
 
 /* Depth first, in the order of the text.  1 found, 0 not in this object, < 0 not JSON. */
 static int json_field(const struct level_names *names, struct json_scan *in, unsigned depth,
@@ -166,7 +167,7 @@ static bool is_json_object(struct str_view line)
     return line.len >= 2 && line.p[0] == '{' && line.p[line.len - 1] == '}';
 }
 
-/* --- logfmt lines ----------------------------------------------------------------------- */
+/* ---- logfmt lines ---- */
 
 static bool is_blank(char c)
 {
@@ -243,7 +244,7 @@ static bool logfmt_field(const struct level_names *names, struct str_view line,
     return false;
 }
 
-/* --- the line --------------------------------------------------------------------------- */
+/* ---- the line ---- */
 
 bool level_line_field(const struct level_names *names, unsigned json_depth, struct str_view line,
                       struct str_view *ret)

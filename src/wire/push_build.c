@@ -77,7 +77,7 @@ struct push_entry *push_keep_entries(struct push_builder *b, size_t *ret_n)
     return kept;
 }
 
-/* --- labels of the stream --------------------------------------------------------------- */
+/* ---- labels of the stream ---- */
 
 static struct str_view discover_service_name(const struct push_policy *p, struct labels l)
 {
@@ -125,7 +125,7 @@ static int finish_labels(struct push_builder *b, struct push_stream *s, struct l
     return 0;
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 /* What a stream's labels say about the level of all its entries. */
 struct stream_level {
@@ -221,6 +221,13 @@ static void count_raw_metadata(const struct push_builder *b, struct push_entry *
     e->sm_raw_pairs = b->n_pairs < UINT16_MAX ? (uint16_t)b->n_pairs : UINT16_MAX;
 }
 
+/* No decoder of ours would take it: it counts as more than any limit lets through. */
+static void refuse_metadata(struct push_entry *e)
+{
+    e->sm_raw_bytes = UINT32_MAX;
+    e->sm_raw_pairs = e->sm_raw_pairs ? e->sm_raw_pairs : 1;
+}
+
 /* The rare entry: it came with metadata, or the policy adds some. */
 static int finish_metadata(struct push_builder *b, const struct push_stream *s,
                            const struct stream_level *level, struct push_entry *e)
@@ -248,6 +255,10 @@ static int finish_metadata(struct push_builder *b, const struct push_stream *s,
         return 0;
     buf_clear(&b->bytes);
     labels_encode(&b->bytes, (struct labels){b->pairs, b->n_pairs});
+    if (b->n_pairs > LABELS_MAX_PAIRS || b->bytes.len > LABELS_MAX_BYTES) {
+        refuse_metadata(e); /* by what was added, or not counted as sent */
+        return 0;
+    }
     e->e.sm = arena_copy(b->a, buf_view(&b->bytes));
     return push_charge(b, b->bytes.len, 1);
 }

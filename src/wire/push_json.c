@@ -74,7 +74,7 @@ static int skip_unknown(struct decoder *d)
     return json_skip_value(&d->in, NULL) ? 0 : wrong(d, "malformed value");
 }
 
-/* --- labels ----------------------------------------------------------------------------- */
+/* ---- labels ---- */
 
 /* Strings as they read, other values as their text. */
 static int read_label(struct decoder *d, struct str_view name)
@@ -140,7 +140,7 @@ static int read_label_text(struct decoder *d)
     return r == ERR_INVALID ? err_context(d->b->err, r, "couldn't parse labels") : r;
 }
 
-/* --- structured metadata ---------------------------------------------------------------- */
+/* ---- structured metadata ---- */
 
 /* First time: only steps over it and remembers where it stands. */
 static int find_metadata(struct decoder *d, struct push_entry *e)
@@ -166,7 +166,7 @@ static int read_metadata(struct push_builder *b, struct str_view raw)
     return each_member(&d, "structured metadata is not an object", read_pair);
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 static int read_time_ns(struct decoder *d, int64_t *ret)
 {
@@ -248,7 +248,7 @@ static int read_old_entry(struct decoder *d)
     return r < 0 ? r : each_member(d, "entry is not an object", read_old_member);
 }
 
-/* --- streams ---------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 static int read_stream_member(struct decoder *d, struct str_view name)
 {

@@ -94,7 +94,7 @@ static int malformed(struct push_builder *b, const char *what)
     return err_set(b->err, ERR_INVALID, "couldn't decode protobuf push: malformed %s", what);
 }
 
-/* --- entries ---------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 struct timestamp {
     int64_t seconds;
@@ -185,7 +185,7 @@ static int read_metadata(struct push_builder *b, struct str_view entry)
     return 0;
 }
 
-/* --- streams ---------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 static int count_entries(struct push_builder *b, struct str_view stream, size_t *ret_n,
                          struct str_view *ret_labels)

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/sm_normalise.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
-
-static inline bool is_alnum(unsigned char c)
-{
-    return (unsigned char)(c - '0') < 10 || (unsigned char)((c | 0x20) - 'a') < 26;
-}
 
 /* Most names come as they should be: nothing to copy. */
 static bool is_normal(struct str_view name)
 {
-    if (name.len == 0 || (name.p[0] >= '0' && name.p[0] <= '9'))
+    if (name.len == 0 || ascii_is_digit(name.p[0]))
         return false;
     bool any = false;
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.p[i];
-        if (!is_alnum(c) && (c != '_' || (i > 0 && name.p[i - 1] == '_')))
+        if (!ascii_is_alnum(c) && (c != '_' || (i > 0 && name.p[i - 1] == '_')))
             return false;
         any |= c != '_';
     }
@@ -33,7 +29,7 @@ static char *put_collapsed(char *out, const char *first, struct str_view name)
 {
     for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.p[i];
-        if (is_alnum(c))
+        if (ascii_is_alnum(c))
             *out++ = (char)c;
         else if (out == first || out[-1] != '_')
             *out++ = '_';
@@ -56,7 +52,7 @@ int sm_normalise_name(struct arena *a, struct str_view name, struct str_view *re
         out = put_collapsed(out, inner, sv_sub(name, 2, name.len - 4));
         out = (char *)memcpy(out, "__", 2) + 2;
     } else {
-        if (name.p[0] >= '0' && name.p[0] <= '9')
+        if (ascii_is_digit(name.p[0]))
             out = (char *)memcpy(out, "key_", 4) + 4;
         out = put_collapsed(out, text, name);
     }

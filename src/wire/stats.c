@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 
-/* --- sums ------------------------------------------------------------------------------- */
+/* ---- sums ---- */
 
 static void add_store(struct stats_store *to, const struct stats_store *from)
 {
@@ -60,7 +60,7 @@ void stats_add(struct query_stats *to, const struct query_stats *from)
     to->index_bloom_filter_s += from->index_bloom_filter_s;
 }
 
-/* --- JSON ------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 /* A member's name, with the comma before it unless it is the first of its object. */
 static void put_name(struct buf *out, const char *name)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """More than the server can bear: it sheds load with 503 and a time to come back, stays within its
-memory, answers the rest right, and never ends.  CRASH_SECONDS: how long it is pressed."""
+memory, answers the rest right, and never ends.  CRASH_SECONDS: how long it is pressed (2, in the long form 4)."""
 import os
 import random
 import socket
@@ -12,11 +12,11 @@ import snappy
 
 import scene
 from book import ASK, LIMITS
-from halogi import NS, pb_push
+from halogi import NS, how_many, pb_push
 from scene import metric
 
 SANITIZED = os.environ.get("CRASH_SANITIZED") == "1"
-SECONDS = float(os.environ.get("CRASH_SECONDS", "4"))
+SECONDS = how_many("CRASH_SECONDS", 2, 4)
 CEILING_MB = 64
 # Code, stacks, fragmentation and LMDB's pages come on top; a sanitizer's shadow much more.
 RSS_BOUND_MB = CEILING_MB + (900 if SANITIZED else 80)
@@ -201,7 +201,7 @@ def test_slow_readers_do_not_hold_up_pushes():
                 took.append((time.monotonic() - begun, status))
                 time.sleep(0.005)
             crowd.add(1, push)
-            crowd.press(2)
+            crowd.press(SECONDS / 2)
             assert {status for _, status in took} == {204}
             p99 = sorted(took)[len(took) * 99 // 100][0]
             print(f"{len(took)} pushes beside 12 slow readers, p99 {p99 * 1000:.1f} ms, "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`halogi rebuild-index` that dies, or loses power, at any operation: the folder works as it is, or
-says that it wants the command again; then all is there.  CRASH_REBUILDS: how many times."""
+says that it wants the command again; then all is there.  CRASH_REBUILDS: how many times (2, in
+the long form 4)."""
 import os
 import pathlib
 import random
@@ -14,8 +15,9 @@ import scene
 import shim as s
 from book import Book, Clients, check
 from disk import CHOICES, Disk
+from halogi import how_many
 
-REBUILDS = int(os.environ.get("CRASH_REBUILDS", "4"))
+REBUILDS = how_many("CRASH_REBUILDS", 2, 4)
 SEED = os.environ.get("CRASH_SEED") or str(time.time_ns())
 
 

@@ -13,7 +13,14 @@ import requests
 import yaml
 
 BINARY = os.environ.get("HALOGI", "build/halogi")
+# The short form of a suite is for everyday, the long one for ./check; tests/README.md names both.
+LONG = os.environ.get("TESTS_LONG") == "1"
 NS = 1_000_000_000
+
+
+def how_many(name, short, long):
+    """$name where it is set, else what this form of the suite does."""
+    return int(os.environ.get(name) or (long if LONG else short))
 
 
 def free_port():

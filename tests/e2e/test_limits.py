@@ -56,7 +56,8 @@ def limited(now, tmp_path_factory):
     }
     overrides = tmp_path_factory.mktemp("limits") / "overrides.yaml"
     overrides.write_text(yaml.safe_dump({"overrides": limits}))
-    with Server({"auth_enabled": True, "runtime_config": {"file": str(overrides)}}) as server:
+    with Server({"auth_enabled": True, "runtime_config": {"file": str(overrides)},
+                 "querier": {"multi_tenant_queries_enabled": True}}) as server:
         for tenant in limits:
             server.push([({"app": "pay", "env": "prod", "i": str(i)}, [
                 (now - 3 * HOUR + k * NS, f"line {k} of {i}") for k in range(5)] + [(now - k * NS, f"new {k}")
@@ -99,6 +100,12 @@ def test_the_length_of_the_range(limited, now, path, params):
     assert refused(limited, "length", path, **params, start=now - 2 * HOUR - NS, end=now) == (
         400, "the query time range exceeds the limit (query length: 2h0m1s, limit: 2h)")
     allowed(limited, "length", path, **params, start=now - 2 * HOUR, end=now)
+
+
+def test_the_length_is_that_of_the_request_whatever_another_tenant_may_look_back(limited, now):
+    for query in ('{app="pay"}', 'rate({app="pay"}[1m])'):
+        assert refused(limited, "lookback|length", query=query, step=60, start=now - 3 * HOUR, end=now) == (
+            400, "the query time range exceeds the limit (query length: 3h0m0s, limit: 2h)")
 
 
 def test_the_streams_of_a_selector(limited):

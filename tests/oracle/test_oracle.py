@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server against the oracle, over HTTP: random data, random queries.  ORACLE_SEEDS says how many
-(default 2000), ORACLE_FIRST where to begin; a difference names its seed, and
+(1000, 2000 in the long form), ORACLE_FIRST where to begin; a difference names its seed, and
     python3 test_oracle.py SEED
 shows it again, with the data.  Of every three data sets one is asked while recent, one after it was
 stored, one half and half."""
@@ -19,10 +19,10 @@ import generate  # noqa: E402
 import parse  # noqa: E402
 import pipeline  # noqa: E402
 import template  # noqa: E402
-from halogi import Server  # noqa: E402
+from halogi import Server, how_many  # noqa: E402
 
 NS = 1_000_000_000
-SEEDS = int(os.environ.get("ORACLE_SEEDS", "2000"))
+SEEDS = how_many("ORACLE_SEEDS", 1000, 2000)
 FIRST = int(os.environ.get("ORACLE_FIRST", "0"))
 PER_DATASET = 50
 SHOWN = 5

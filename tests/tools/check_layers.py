@@ -5,7 +5,11 @@ name only what it uses, and an arrow never goes up.
 
 A row is a folder, or a path below it down to one file without its ending (`query/env`); of a file's
 rows the longest counts.  Rows are in order: each may name only rows above it, so that the arrows
-cannot form a ring."""
+cannot form a ring.
+
+Some calls have one place of their own, since what every read must pass stands there (a tenant's
+read scope, deletes, one pinned view): only query/plan/selection.c asks the index and the recent
+source; beside it only their owners, the index itself and the ingester, may name those calls."""
 import pathlib
 import re
 import sys
@@ -33,6 +37,12 @@ def row_of(path):
     return None
 
 
+own_places = [  # calls, and what the paths that may name them begin with
+    (re.compile(r"\bindex_(?:select|series|label_names|label_values|stats)\s*\("),
+     ("store/index/", "query/plan/selection.c")),
+    (re.compile(r"\brecent\s*(?:\.|->)\s*open\b|\brecent_open\s*\("),
+     ("ingester/", "query/plan/selection.c")),
+]
 used, seen = {name: set() for name in rows}, set()
 for path in sorted(src.rglob("*.[ch]")):
     own = row_of(path.relative_to(src).as_posix())
@@ -40,7 +50,11 @@ for path in sorted(src.rglob("*.[ch]")):
     if own is None:
         bad.append(f"{path}: no row in tests/layers.txt")
         continue
+    below_src = path.relative_to(src).as_posix()
     for number, line in enumerate(path.read_text().splitlines(), 1):
+        bad += [f"{path}:{number}: only {' and '.join(places)} may call this: {line.strip()}"
+                for calls, places in own_places
+                if calls.search(line) and not below_src.startswith(places)]
         include = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
         if not include:
             continue

@@ -2,8 +2,8 @@
 #include "base/conf/conf.h"
 
 #include <assert.h>
-#include <ctype.h>
 
+#include "base/ascii.h"
 #include "base/conf/table.h"
 
 struct conf {
@@ -130,7 +130,7 @@ static bool same_env_name(struct str_view name, struct str_view path)
     if (name.len != path.len)
         return false;
     for (size_t i = 0; i < name.len; i++) {
-        char want = path.p[i] == '.' ? '_' : (char)toupper((unsigned char)path.p[i]);
+        char want = path.p[i] == '.' ? '_' : (char)ascii_upper(path.p[i]);
         if (name.p[i] != want)
             return false;
     }

@@ -91,6 +91,9 @@ int conf_rows_apply(const struct conf_row *rows, size_t n, void *base, const str
 typedef bool conf_keep_fn(void *ctx, const struct conf_row *row);
 void conf_rows_print(const struct conf_row *rows, size_t n, const void *base, unsigned indent,
                      conf_keep_fn *keep, void *ctx, struct buf *out);
+/* The same as a JSON object; ignored rows are false. */
+void conf_rows_print_json(const struct conf_row *rows, size_t n, const void *base,
+                          conf_keep_fn *keep, void *ctx, struct buf *out);
 const struct conf_row *conf_rows_find(const struct conf_row *rows, size_t n, struct str_view key);
 /* Sets one field from text. */
 int conf_row_set(const struct conf_row *row, void *base, struct str_view text, struct arena *arena,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings as YAML: nodes, rows, scalars. */
+#include "base/ascii.h"
 #include "base/conf/table.h"
-
-#include <ctype.h>
 
 static void indent_by(struct buf *out, unsigned indent)
 {
@@ -14,15 +13,13 @@ static bool is_plain(struct str_view v)
 {
     static const char *const words[] = {"true", "false", "yes", "no", "on",
                                         "off",  "null",  "y",   "n"};
-    if (v.len == 0 || !(isalpha((unsigned char)v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
+    enum { N_WORDS = sizeof words / sizeof words[0] };
+    if (v.len == 0 || !(ascii_is_letter(v.p[0]) || v.p[0] == '_' || v.p[0] == '/'))
         return false;
     for (size_t i = 0; i < v.len; i++)
-        if (!isalnum((unsigned char)v.p[i]) && !memchr("_./-", v.p[i], 4))
+        if (!ascii_is_alnum(v.p[i]) && !memchr("_./-", v.p[i], 4))
             return false;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (sv_eq_nocase(v, sv_of(words[i])))
-            return false;
-    return true;
+    return sv_which_nocase(v, words, N_WORDS) == N_WORDS;
 }
 
 /* Characters that YAML reads as line breaks or not at all, and their length in UTF-8: NULL when c
@@ -119,36 +116,26 @@ void conf_node_print(const struct conf_node *node, unsigned indent, struct buf *
 static void put_value(const struct conf_row *row, const void *base, unsigned indent,
                       struct buf *out)
 {
-    const void *field = (const char *)base + row->offset;
     if (row->type == CONF_YAML) {
-        const struct conf_node *node;
-        memcpy(&node, field, sizeof node);
+        const struct conf_node *node = conf_row_node(row, base);
         if (node)
             put_node_below(node, indent + 2, out);
         else
             buf_put(out, SV(" null\n"));
         return;
     }
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+    conf_row_shown(row, base, &text);
+    bool hidden = row->flags & CONF_SECRET && text.len > 0;
     buf_put_u8(out, ' ');
-    if (row->flags & CONF_SECRET) {
-        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        conf_row_text(row, base, &text);
-        buf_put(out, text.len ? SV("<secret>") : SV("\"\""));
-    } else if (row->type == CONF_STRING) {
-        CLEANUP(buf_deinit) struct buf text = BUF_INIT;
-        conf_row_text(row, base, &text);
+    if (row->type == CONF_STRING && !hidden) {
         conf_put_yaml_string(out, buf_view(&text));
-    } else if (row->type == CONF_STRINGS) {
-        struct conf_strings list;
-        memcpy(&list, field, sizeof list);
+    } else if (row->type == CONF_STRINGS && !hidden) {
         buf_put_u8(out, '[');
-        for (size_t i = 0; i < list.n; i++) {
-            buf_put(out, i ? SV(", ") : SV(""));
-            conf_put_yaml_string(out, sv_of(list.v[i]));
-        }
+        conf_put_strings(conf_row_strings(row, base), ", ", conf_put_yaml_string, out);
         buf_put_u8(out, ']');
     } else {
-        conf_row_text(row, base, out);
+        buf_put(out, buf_view(&text));
     }
     buf_put_u8(out, '\n');
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows over a struct: set from text or a YAML node, show, walk a map. */
 #include "base/conf/table.h"
-#include "base/values.h"
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
+
+#include "base/num.h"
+#include "base/values.h"
 
 static void *field_of(const struct conf_row *row, void *base)
 {
@@ -93,23 +94,36 @@ int conf_row_set(const struct conf_row *row, void *base, struct str_view text, s
 /* The shortest form that reads back as the same value. */
 static void put_float(struct buf *out, double v)
 {
-    char text[40];
     if (v == floor(v) && fabs(v) < 1e15) {
         buf_printf(out, "%.0f", v);
         return;
     }
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    buf_put(out, sv_of(text));
+    char digits[NUM_SHORTEST_DIGITS];
+    int exponent, n = num_shortest(fabs(v), digits, &exponent);
+    buf_printf(out, "%.*g", n > 6 ? n : 6, v);
 }
 
-static void put_strings(struct buf *out, const struct conf_strings *list)
+void conf_put_strings(struct conf_strings list, const char *between,
+                      void (*put)(struct buf *out, struct str_view text), struct buf *out)
 {
-    for (size_t i = 0; i < list->n; i++)
-        buf_printf(out, "%s%s", i ? "," : "", list->v[i]);
+    for (size_t i = 0; i < list.n; i++) {
+        buf_put(out, i ? sv_of(between) : SV(""));
+        put(out, sv_of(list.v[i]));
+    }
+}
+
+const struct conf_node *conf_row_node(const struct conf_row *row, const void *base)
+{
+    const struct conf_node *node;
+    memcpy(&node, (const char *)base + row->offset, sizeof node);
+    return node;
+}
+
+struct conf_strings conf_row_strings(const struct conf_row *row, const void *base)
+{
+    struct conf_strings list;
+    memcpy(&list, (const char *)base + row->offset, sizeof list);
+    return list;
 }
 
 void conf_row_text(const struct conf_row *row, const void *base, struct buf *out)
@@ -143,14 +157,24 @@ void conf_row_text(const struct conf_row *row, const void *base, struct buf *out
         buf_put(out, sv_of(*(const char *const *)field));
         return;
     case CONF_STRINGS:
-        put_strings(out, field);
+        conf_put_strings(conf_row_strings(row, base), ",", buf_put, out);
         return;
     case CONF_YAML: {
-        const struct conf_node *node = *(const struct conf_node *const *)field;
+        const struct conf_node *node = conf_row_node(row, base);
         if (node)
             conf_node_print(node, 0, out);
         return;
     }
+    }
+}
+
+void conf_row_shown(const struct conf_row *row, const void *base, struct buf *out)
+{
+    size_t before = out->len;
+    conf_row_text(row, base, out);
+    if ((row->flags & CONF_SECRET) && out->len > before) {
+        out->len = before;
+        buf_put(out, SV("<secret>"));
     }
 }
 

@@ -36,4 +36,12 @@ void conf_entries_print(const struct conf_entry *entries, size_t n, unsigned ind
 void conf_put_yaml_string(struct buf *out, struct str_view v);
 /* The row's default as conf_row_text() would show it. */
 void conf_row_default_text(const struct conf_row *row, struct buf *out);
+/* Behind conf_row_text(): what a field of that type holds. */
+const struct conf_node *conf_row_node(const struct conf_row *row, const void *base);
+struct conf_strings conf_row_strings(const struct conf_row *row, const void *base);
+/* As conf_row_text(), but `<secret>` in place of a secret that is set. */
+void conf_row_shown(const struct conf_row *row, const void *base, struct buf *out);
+/* Each with put(), parted by `between`. */
+void conf_put_strings(struct conf_strings list, const char *between,
+                      void (*put)(struct buf *out, struct str_view text), struct buf *out);
 const char *conf_type_name(enum conf_type type);

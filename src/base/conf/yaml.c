@@ -60,14 +60,14 @@ static int load_list(struct loader *l, const yaml_node_t *from, unsigned depth,
 }
 
 /* A map while it grows. */
-struct pairs {
+struct growing_map {
     struct str_view *keys;
     const struct conf_node **values;
     unsigned *lines;
     size_t n, cap;
 };
 
-static bool pairs_has(const struct pairs *p, struct str_view key)
+static bool map_has(const struct growing_map *p, struct str_view key)
 {
     for (size_t i = 0; i < p->n; i++)
         if (sv_eq(p->keys[i], key))
@@ -75,12 +75,12 @@ static bool pairs_has(const struct pairs *p, struct str_view key)
     return false;
 }
 
-static void pairs_add(struct loader *l, struct pairs *p, struct str_view key,
-                      const struct conf_node *value, unsigned line)
+static void map_add(struct loader *l, struct growing_map *p, struct str_view key,
+                    const struct conf_node *value, unsigned line)
 {
     if (p->n == p->cap) {
         size_t cap = p->cap ? 2 * p->cap : 8;
-        struct pairs more = {
+        struct growing_map more = {
             .keys = ARENA_ARRAY(l->arena, struct str_view, cap),
             .values = ARENA_ARRAY(l->arena, const struct conf_node *, cap),
             .lines = ARENA_ARRAY(l->arena, unsigned, cap),
@@ -100,7 +100,8 @@ static void pairs_add(struct loader *l, struct pairs *p, struct str_view key,
 }
 
 /* "<<: *a" or "<<: [*a, *b]": keys that the map does not name itself, the first source wins. */
-static int merge(struct loader *l, struct pairs *p, const struct conf_node *from, unsigned line)
+static int merge(struct loader *l, struct growing_map *p, const struct conf_node *from,
+                 unsigned line)
 {
     if (from->kind == CONF_NODE_LIST) {
         for (size_t i = 0; i < from->n; i++) {
@@ -118,8 +119,8 @@ static int merge(struct loader *l, struct pairs *p, const struct conf_node *from
     if (l->n_nodes > MAX_NODES)
         return err_set(l->err, ERR_INVALID, "line %u: over %d YAML nodes", line, MAX_NODES);
     for (size_t i = 0; i < from->n; i++)
-        if (!pairs_has(p, from->keys[i]))
-            pairs_add(l, p, from->keys[i], from->items[i], from->key_lines[i]);
+        if (!map_has(p, from->keys[i]))
+            map_add(l, p, from->keys[i], from->items[i], from->key_lines[i]);
     return 0;
 }
 
@@ -129,7 +130,7 @@ static int by_key(const void *a, const void *b)
     return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
 }
 
-static int check_duplicates(struct loader *l, const struct pairs *p)
+static int check_duplicates(struct loader *l, const struct growing_map *p)
 {
     struct str_view *sorted = ARENA_ARRAY(l->arena, struct str_view, p->n + 1);
     if (p->n)
@@ -150,7 +151,7 @@ static int check_duplicates(struct loader *l, const struct pairs *p)
 
 static int load_map(struct loader *l, const yaml_node_t *from, unsigned depth, struct conf_node *to)
 {
-    struct pairs p = {0};
+    struct growing_map p = {0};
     const struct conf_node *merge_from[8];
     size_t n_merges = 0;
     for (yaml_node_pair_t *pair = from->data.mapping.pairs.start;
@@ -165,7 +166,7 @@ static int load_map(struct loader *l, const yaml_node_t *from, unsigned depth, s
         bool is_merge =
             sv_eq(scalar_text(key), SV("<<")) && key->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         if (!is_merge)
-            pairs_add(l, &p, arena_copy(l->arena, scalar_text(key)), value, line_of(key));
+            map_add(l, &p, arena_copy(l->arena, scalar_text(key)), value, line_of(key));
         else if (n_merges < sizeof merge_from / sizeof merge_from[0])
             merge_from[n_merges++] = value;
         else

@@ -1,4 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* An expression is evaluated step by step, each step through all operators, and not operator by
+ * operator over all steps: what one operator hands to the next is a vector of one instant, and only
+ * the result is kept for all of them.  A query of 11,000 steps over thousands of series would else
+ * hold a matrix per operator.
+ *
+ * The tree becomes a list in post-order: a loop over it is one step, and no depth of a query can
+ * overrun a thread's stack, neither here nor when it is built or freed.
+ *
+ * Label sets are numbers of one series_set, and vectors are pairs (number, value).  What an
+ * operator makes of a label set (a group, a signature, a replaced label) depends on the set alone,
+ * so it is worked out when the set is first met and kept in the operator's series_map: from then on
+ * a step compares numbers, not labels.  What is known of a number in one step only (which group,
+ * which match) stands in step_slots under the stamp of that step, so that nothing must be cleared.
+ *
+ * Leaves bring no more labels than the operators above them read (need_of): under sum by (a) a
+ * parser need not extract, and a leaf need not tell apart, what differs in other labels.
+ *
+ * What must hold:
+ * - Order comes from the leaves, which are sorted by labels, and each operator keeps it: groups
+ *   stand in the order in which they are first met.  Sums of doubles depend on it.
+ * - A pointer into a series_map does not outlive the next look-up, which may grow it.
+ * - Whatever grows with series or steps is charged (charge_node, take_sample), and every loop over
+ *   series counts its work, so that a query can be ended in the middle of a step. */
 #include "query/metric/eval.h"
 
 #include <assert.h>
@@ -9,8 +32,7 @@
 
 static struct eval_node *new_node(struct eval *e, const struct logql_expr *expr)
 {
-    if (e->n_nodes == e->cap_nodes)
-        e->nodes = mem_grow(e->nodes, &e->cap_nodes, e->n_nodes + 1, sizeof *e->nodes);
+    e->nodes = mem_grow(e->nodes, &e->cap_nodes, e->n_nodes + 1, sizeof *e->nodes);
     struct eval_node *n = &e->nodes[e->n_nodes++];
     *n = (struct eval_node){.expr = expr, .left = NO_SERIES, .right = NO_SERIES};
     return n;
@@ -44,8 +66,7 @@ static void add_leaf(struct eval *e, struct eval_node *n, const struct logql_exp
     l->agg = &n->expr->range;
     l->need = need_of(l->agg, parent);
     range_leaf_init(&l->leaf, l->agg, &e->grid, e->control);
-    if (e->n_leaves == e->cap_leaves)
-        e->leaves = mem_grow(e->leaves, &e->cap_leaves, e->n_leaves + 1, sizeof(void *));
+    e->leaves = mem_grow(e->leaves, &e->cap_leaves, e->n_leaves + 1, sizeof(void *));
     n->leaf = (uint32_t)e->n_leaves;
     e->leaves[e->n_leaves++] = l;
 }
@@ -244,25 +265,16 @@ static int charge_node(struct eval *e, struct eval_node *n, struct err *err)
 
 /* ---- one step ---- */
 
-static bool names_hold(struct name_list names, struct str_view name)
-{
-    for (size_t i = 0; i < names.n; i++)
-        if (sv_eq(names.v[i], name))
-            return true;
-    return false;
-}
-
 enum { NAMES_PER_STEP = 8 };
 
 uint32_t eval_reduce(struct eval *e, uint32_t series, struct name_list names, bool keep)
 {
     struct labels l = series_set_labels(&e->set, series);
-    if (l.n > e->cap_labels)
-        e->labels = mem_grow(e->labels, &e->cap_labels, l.n, sizeof *e->labels);
+    e->labels = mem_grow(e->labels, &e->cap_labels, l.n, sizeof *e->labels);
     size_t n = 0;
     e->steps += l.n * names.n / NAMES_PER_STEP;
     for (size_t i = 0; i < l.n; i++)
-        if (names_hold(names, l.v[i].name) == keep)
+        if (name_list_has(names, l.v[i].name) == keep)
             e->labels[n++] = l.v[i];
     return series_set_add(&e->set, (struct labels){e->labels, n});
 }
@@ -287,8 +299,7 @@ static void take_value(void *ctx, uint32_t series, double value)
 /* The labels of absent_over_time: names that stand once, with =. */
 static uint32_t absent_series(struct eval *e, const struct log_query *q)
 {
-    if (q->n_matchers > e->cap_labels)
-        e->labels = mem_grow(e->labels, &e->cap_labels, q->n_matchers, sizeof *e->labels);
+    e->labels = mem_grow(e->labels, &e->cap_labels, q->n_matchers, sizeof *e->labels);
     size_t n = 0;
     for (size_t i = 0; i < q->n_matchers; i++) {
         size_t same = 0;
@@ -357,24 +368,18 @@ static int take_sample(struct eval *e, const struct eval_sample *s, size_t k, st
             res->partial = true;
             return e->options.partial ? 0 : too_many_series(e, err);
         }
-        if (res->n_series == e->cap_result)
-            res->series =
-                mem_grow(res->series, &e->cap_result, res->n_series + 1, sizeof *res->series);
+        res->series = mem_grow(res->series, &e->cap_result, res->n_series + 1, sizeof *res->series);
         *at = (uint32_t)res->n_series;
         res->series[res->n_series++] =
             (struct eval_series){.labels = series_set_labels(&e->set, s->series)};
     }
     struct eval_series *out = &res->series[*at];
-    if (out->n_points == out->cap_points) {
-        size_t before = out->cap_points;
-        out->points =
-            mem_grow(out->points, &out->cap_points, out->n_points + 1, sizeof *out->points);
-        uint64_t more = (out->cap_points - before) * sizeof *out->points;
-        int r = e->control ? query_charge(e->control, more, err) : 0;
-        if (r < 0)
-            return r;
-        e->charged_bytes += more;
-    }
+    size_t before = out->cap_points;
+    int r = query_grow(e->control, &out->points, &out->cap_points, out->n_points + 1,
+                       sizeof *out->points, err);
+    if (r < 0)
+        return r;
+    e->charged_bytes += (out->cap_points - before) * sizeof *out->points;
     out->points[out->n_points++] = (struct eval_point){(uint32_t)k, s->value};
     return 0;
 }

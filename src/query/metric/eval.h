@@ -37,11 +37,14 @@ struct eval_options {
 };
 
 struct eval;
-/* Borrows expr and control. */
+/* Borrows expr and control (NULL: unbounded).  ERR_INVALID where the expression cannot be
+ * evaluated, with a text for the client; then *ret is not set. */
 int eval_new(struct eval **ret, const struct logql_expr *expr, const struct eval_grid *grid,
              struct query_control *control, const struct eval_options *options, struct err *err);
-void eval_free(struct eval *e);
+void eval_free(struct eval *e); /* its leaves and its result too; NULL is fine */
 size_t eval_n_leaves(const struct eval *e);
+/* Stays where it is until eval_free(); leaves may be filled on different threads. */
 struct eval_leaf *eval_leaf(struct eval *e, size_t i);
-/* The result lives as long as e. */
+/* Once, when all leaves are filled.  The result lives as long as e.  ERR_INVALID: a row carried an
+ * error, or series do not match; ERR_OVER_BUDGET: too many series, or no memory for the query. */
 int eval_run(struct eval *e, const struct eval_result **ret, struct err *err);

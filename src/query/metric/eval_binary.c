@@ -1,48 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Binary operators (logql.md 4.6), one step at a time.  What labels a match has (its signature)
  * and what labels its result gets is worked out once per label set. */
-#include <math.h>
-
+#include "logql/arith.h"
 #include "query/metric/eval_impl.h"
-
-/* Division and remainder by zero are NaN here, as in Loki. */
-double binary_arithmetic(enum binary_op op, double a, double b)
-{
-    switch (op) {
-    case BINARY_ADD:
-        return a + b;
-    case BINARY_SUB:
-        return a - b;
-    case BINARY_MUL:
-        return a * b;
-    case BINARY_DIV:
-        return b == 0 ? NAN : a / b;
-    case BINARY_MOD:
-        return b == 0 ? NAN : fmod(a, b);
-    case BINARY_POW:
-        return pow(a, b);
-    case BINARY_EQ:
-        return a == b;
-    case BINARY_NE:
-        return a != b;
-    case BINARY_GT:
-        return a > b;
-    case BINARY_GE:
-        return a >= b;
-    case BINARY_LT:
-        return a < b;
-    case BINARY_LE:
-        return a <= b;
-    default:
-        return NAN;
-    }
-}
 
 /* What a pair of values becomes; false when a comparison filters it out.  `kept` is the value that
  * a filter lets through. */
 static bool combine(const struct logql_expr *x, double left, double right, double kept, double *ret)
 {
-    double v = binary_arithmetic(x->binary.op, left, right);
+    double v = arith_apply(x->binary.op, left, right);
     if (!binary_op_is_comparison(x->binary.op) || x->binary.returns_bool) {
         *ret = v;
         return true;
@@ -56,7 +22,7 @@ static void with_scalar(struct eval *e, struct eval_node *n)
     const struct eval_node *l = &e->nodes[n->left], *r = &e->nodes[n->right];
     if (n->is_scalar) {
         vec_put(&n->out, l->out.v[0].series,
-                binary_arithmetic(n->expr->binary.op, l->out.v[0].value, r->out.v[0].value));
+                arith_apply(n->expr->binary.op, l->out.v[0].value, r->out.v[0].value));
         return;
     }
     const struct eval_vec *vec = l->is_scalar ? &r->out : &l->out;
@@ -128,16 +94,12 @@ static uint32_t grouped_labels(struct eval *e, struct eval_node *n, uint32_t man
     uint32_t kept = eval_reduce(e, many, *include, false);
     struct labels from = series_set_labels(&e->set, one), base = series_set_labels(&e->set, kept);
     size_t most = base.n + include->n, count = 0;
-    if (most > e->cap_labels)
-        e->labels = mem_grow(e->labels, &e->cap_labels, most, sizeof *e->labels);
+    e->labels = mem_grow(e->labels, &e->cap_labels, most, sizeof *e->labels);
     for (size_t i = 0; i < base.n; i++)
         e->labels[count++] = base.v[i];
     for (size_t i = 0; i < include->n; i++) {
         struct str_view value = labels_get(from, include->v[i]);
-        bool again = false;
-        for (size_t j = 0; j < i; j++)
-            again |= sv_eq(include->v[j], include->v[i]);
-        if (value.p && !again)
+        if (value.p && !name_list_has((struct name_list){include->v, i}, include->v[i]))
             e->labels[count++] = (struct label){include->v[i], value};
     }
     labels_sort(e->labels, count, NULL);

@@ -96,6 +96,5 @@ int vector_agg_step(struct eval *e, struct eval_node *n, struct err *err);
 size_t vector_agg_mem_bytes(const struct eval_node *n);
 void vector_agg_deinit(struct eval_node *n);
 int binary_step(struct eval *e, struct eval_node *n, struct err *err);
-double binary_arithmetic(enum binary_op op, double a, double b);
 int label_replace_init(struct eval *e, struct eval_node *n, struct err *err);
 int label_replace_step(struct eval *e, struct eval_node *n, struct err *err);

@@ -17,8 +17,7 @@ int label_replace_init(struct eval *e, struct eval_node *n, struct err *err)
 static uint32_t with_label(struct eval *e, struct labels l, struct str_view name,
                            struct str_view value)
 {
-    if (l.n + 1 > e->cap_labels)
-        e->labels = mem_grow(e->labels, &e->cap_labels, l.n + 1, sizeof *e->labels);
+    e->labels = mem_grow(e->labels, &e->cap_labels, l.n + 1, sizeof *e->labels);
     size_t n = 0;
     for (size_t i = 0; i < l.n; i++)
         if (!sv_eq(l.v[i].name, name))

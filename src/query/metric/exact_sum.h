@@ -22,6 +22,7 @@ struct exact_span {
 #define EXACT_SPAN_NONE ((struct exact_span){UINT32_MAX, 0})
 /* Every finite double. */
 #define EXACT_SPAN_ALL ((struct exact_span){0, 2045})
+/* Widens s so that v is in it; 0, infinities and NaNs need no place. */
 void exact_span_add(struct exact_span *s, double v);
 
 enum exact_power { EXACT_VALUES = 1, EXACT_SQUARES = 2 };
@@ -39,7 +40,7 @@ size_t exact_span_digits(const struct exact_span *s, enum exact_power power);
 /* digits: exact_span_digits() of them, zeros; they outlive the sum. */
 void exact_sum_init(struct exact_sum *s, const struct exact_span *span, enum exact_power power,
                     int64_t *digits);
-void exact_sum_clear(struct exact_sum *s);
+void exact_sum_clear(struct exact_sum *s); /* to the sum of nothing; span and digits stay */
 /* v, or its square; must be in the span unless it is 0, infinite or NaN. */
 void exact_sum_add(struct exact_sum *s, double v);
 void exact_sum_remove(struct exact_sum *s, double v); /* one that was added */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A number that sorts as the value does, and back. */
 uint64_t value_key(double v);
 double value_of_key(uint64_t key);
 
@@ -19,4 +20,5 @@ bool quantile_find(double q, size_t n, struct quantile_place *ret);
 /* The two values of a place, in expected linear time; moves the keys about. */
 void keys_pick(uint64_t *keys, size_t n, const struct quantile_place *at, double *ret_below,
                double *ret_above);
+/* The value between the two that were picked. */
 double quantile_between(const struct quantile_place *at, double below, double above);

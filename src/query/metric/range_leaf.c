@@ -150,8 +150,7 @@ static int cover_set(struct range_leaf *l, struct err *err)
 {
     if (l->n_series == l->set.n)
         return 0;
-    if (l->set.n > l->cap_series)
-        l->series = mem_grow(l->series, &l->cap_series, l->set.n, sizeof *l->series);
+    l->series = mem_grow(l->series, &l->cap_series, l->set.n, sizeof *l->series);
     while (l->n_series < l->set.n)
         l->series[l->n_series++] = (struct leaf_series){0};
     return charge_growth(l, err);
@@ -215,15 +214,10 @@ int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint
         return 0;
     struct leaf_series *s = &l->series[series];
     if (s->n_samples == s->cap_samples) {
-        size_t before = s->cap_samples;
-        s->samples = mem_grow(s->samples, &s->cap_samples, s->n_samples + 1, sizeof *s->samples);
-        int r = l->control
-                    ? query_charge(l->control, (s->cap_samples - before) * sizeof *s->samples, err)
-                    : 0;
-        if (r < 0) {
-            s->cap_samples = before; /* what deinit gives back; the samples stay within it */
+        int r = query_grow(l->control, &s->samples, &s->cap_samples, s->n_samples + 1,
+                           sizeof *s->samples, err);
+        if (r < 0)
             return r;
-        }
     }
     s->samples[s->n_samples++] = (struct sample){.ts_ns = ts_ns, .order = order, .value = value};
     return 0;

@@ -6,8 +6,9 @@
  * it where it leaves, so that cost does not grow with the overlap of windows, and whole runs can
  * be added from metadata.  Unwrapped entries are kept as samples in time order, along which windows
  * move (window.h).  Gathering is range_leaf.c, evaluation range_value.c.
- * Promise: the same entries give the same bits, in whatever order, pieces and workers they came.
- * Threads: one at a time per leaf; workers fill leaves of their own, range_leaf_merge() joins. */
+ * Promise: the same entries give the same bits, in whatever order and by whichever workers they
+ * came. Threads: one at a time per leaf; workers fill leaves of their own, range_leaf_merge()
+ * joins. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +66,9 @@ struct range_leaf {
     uint64_t charged_eval_bytes;
 };
 
+/* Borrows control (NULL: unbounded), to which all that it holds is charged until deinit.
+ * The calls below that can fail do so for want of memory for the query, and leave the leaf fit for
+ * range_leaf_deinit() alone. */
 void range_leaf_init(struct range_leaf *l, const struct range_agg *agg,
                      const struct eval_grid *grid, struct query_control *control);
 void range_leaf_deinit(struct range_leaf *l);
@@ -88,6 +92,7 @@ struct leaf_cell {
 };
 struct leaf_cell range_leaf_cell(const struct range_leaf *l, int64_t ts_ns);
 
+/* The number of that output series; labels are copied when they are new. */
 int range_leaf_series(struct range_leaf *l, struct labels labels, uint32_t *ret, struct err *err);
 /* n entries with `bytes` line bytes, all in the windows of ts. */
 int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t n,
@@ -95,6 +100,8 @@ int range_leaf_count(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint6
 /* The same, all in a cell. */
 int range_leaf_count_in(struct range_leaf *l, uint32_t series, const struct leaf_cell *cell,
                         uint64_t n, uint64_t bytes, struct err *err);
+/* One unwrapped value.  `order` ranks samples of one series and time: rank of the stream, then
+ * arrival. */
 int range_leaf_sample(struct range_leaf *l, uint32_t series, int64_t ts_ns, uint64_t order,
                       double value, struct err *err);
 /* An entry that carries an error although it must not; `labels` with the error labels. */
@@ -102,14 +109,14 @@ void range_leaf_error(struct range_leaf *l, int64_t ts_ns, struct str_view error
                       struct labels labels);
 /* Puts the samples in order; done by finish too, but a worker can do its own. */
 int range_leaf_sort(struct range_leaf *l, struct err *err);
-/* Adds all of `from`, which is left empty. */
+/* Adds all of `from`, a leaf of the same aggregation, grid and control, which is left empty. */
 int range_leaf_merge(struct range_leaf *l, struct range_leaf *from, struct err *err);
-/* The same for one of several tenants: its series get their tenant's label (several.h). */
+/* The same for one of several tenants: its series get their tenant's label. */
 int range_leaf_merge_tenant(struct range_leaf *l, struct range_leaf *from, struct str_view tenant,
                             struct err *err);
 
-/* Sorts; then values step by step, k rising from 0 without gaps.  Fails when an error entry was
- * seen. */
+/* Sorts; then values step by step, k rising from 0 without gaps.  ERR_INVALID when an error entry
+ * was seen, with its text. */
 int range_leaf_finish(struct range_leaf *l, struct err *err);
 /* Calls per series with a value, in label order. */
 typedef void range_value_fn(void *ctx, uint32_t series, double value);

@@ -1,5 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The values of a leaf at each step, once its entries are gathered. */
+/* The values of a leaf at each step, once its entries are gathered.
+ *
+ * A step's window is (t - range, t], so one entry lies in range / step of them: a day's range at a
+ * step of 15 s makes 5,760.  To go through a window anew for each step would cost that many times
+ * the entries; here an entry costs the same however many windows hold it.
+ *
+ * Counts and bytes: range_leaf.c has noted at which step they enter the windows and at which they
+ * leave, as differences on the grid of steps.  The value is their running sum: one addition per
+ * series and step, none where a page of differences was never made.  They are integers, so nothing
+ * is lost by subtracting.
+ *
+ * Samples (what unwrap gives) are sorted by time, and a window moves along them: each enters once
+ * and leaves once (window.c).  That needs values that can be taken out again without a trace: sums
+ * are exact, minima and maxima keep a list of candidates, quantiles keep ranks or, where windows
+ * hardly overlap, are found in each window by itself.  Workers sort their own samples before leaves
+ * are joined, so that sorting the whole finds a few long rises and merges them.
+ *
+ * What must hold:
+ * - Steps are asked for in order, k from 0 without gaps: sums and windows remember where they are.
+ * - Series come in the order of their labels at every step: what is added up above a leaf is
+ *   floating point, and equal input must give equal bits.
+ * - All memory is charged before it is taken, for all series at once; `spare` and `keys` are
+ * shared, so they are sized for the largest series. */
 #include "base/clock.h"
 #include "query/metric/range_leaf.h"
 

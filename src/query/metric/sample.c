@@ -9,8 +9,8 @@ static bool is_after(const struct sample *a, const struct sample *b)
     return a->ts_ns > b->ts_ns || (a->ts_ns == b->ts_ns && a->order > b->order);
 }
 
-/* The end of the stretch that is in order from `from` on. */
-static size_t stretch_end(const struct sample *v, size_t from, size_t n)
+/* The end of what is in order from `from` on. */
+static size_t rise_end(const struct sample *v, size_t from, size_t n)
 {
     size_t end = from + 1;
     while (end < n && !is_after(&v[end - 1], &v[end]))
@@ -18,8 +18,8 @@ static size_t stretch_end(const struct sample *v, size_t from, size_t n)
     return end < n ? end : n;
 }
 
-static void merge_stretches(const struct sample *a, size_t n_a, const struct sample *b, size_t n_b,
-                            struct sample *to)
+static void merge_rises(const struct sample *a, size_t n_a, const struct sample *b, size_t n_b,
+                        struct sample *to)
 {
     while (n_a && n_b) {
         bool second = is_after(a, b);
@@ -35,20 +35,20 @@ static void merge_stretches(const struct sample *a, size_t n_a, const struct sam
 
 size_t samples_spare_bytes(const struct sample *v, size_t n)
 {
-    return n < 2 || stretch_end(v, 0, n) == n ? 0 : n * sizeof *v;
+    return n < 2 || rise_end(v, 0, n) == n ? 0 : n * sizeof *v;
 }
 
-/* Merges neighbouring stretches until one is left; samples come in few, long ones. */
+/* Merges neighbouring rises until one is left; samples come in few, long ones. */
 void samples_sort(struct sample *v, size_t n, struct sample *spare)
 {
     struct sample *from = v, *to = spare;
     if (n == 0)
         return;
-    while (stretch_end(from, 0, n) < n) {
+    while (rise_end(from, 0, n) < n) {
         for (size_t at = 0, mid, end; at < n; at = end) {
-            mid = stretch_end(from, at, n);
-            end = mid < n ? stretch_end(from, mid, n) : n;
-            merge_stretches(from + at, mid - at, from + mid, end - mid, to + at);
+            mid = rise_end(from, at, n);
+            end = mid < n ? rise_end(from, mid, n) : n;
+            merge_rises(from + at, mid - at, from + mid, end - mid, to + at);
         }
         struct sample *t = from;
         from = to;

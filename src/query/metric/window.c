@@ -71,9 +71,9 @@ static void offer(struct window *w, size_t i, double sign)
     double v = w->v[i].value * sign;
     if (isnan(v))
         return;
-    while (w->tail > w->head && v < w->v[w->v[w->tail - 1].mark].value * sign)
-        w->tail--;
-    w->v[w->tail++].mark = i;
+    while (w->end > w->first && v < w->v[w->v[w->end - 1].mark].value * sign)
+        w->end--;
+    w->v[w->end++].mark = i;
 }
 
 /* The samples from w->hi to hi. */
@@ -131,8 +131,8 @@ static void leave(struct window *w, const struct window_kind *k, size_t lo)
         break;
     case RANGE_MIN:
     case RANGE_MAX:
-        while (w->head < w->tail && w->v[w->head].mark < lo)
-            w->head++;
+        while (w->first < w->end && w->v[w->first].mark < lo)
+            w->first++;
         break;
     default:
         for (size_t i = w->lo; i < lo && w->is_ranked; i++)
@@ -147,7 +147,7 @@ static void empty(struct window *w, size_t at)
 {
     exact_sum_clear(&w->sum);
     exact_sum_clear(&w->squares);
-    w->head = w->tail = 0;
+    w->first = w->end = 0;
     w->lo = w->hi = at;
 }
 
@@ -181,7 +181,7 @@ bool window_move(struct window *w, const struct window_kind *k, int64_t start_ns
 
 static double chosen(const struct window *w)
 {
-    return w->head < w->tail ? w->v[w->v[w->head].mark].value : NAN;
+    return w->first < w->end ? w->v[w->v[w->first].mark].value : NAN;
 }
 
 static double quantile(const struct window *w, const struct window_kind *k)

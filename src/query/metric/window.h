@@ -32,7 +32,7 @@ struct window {
     struct exact_span span;
     struct exact_sum sum;     /* of values; of rate_counter: what was lost at resets */
     struct exact_sum squares; /* of stddev and stdvar */
-    size_t head, tail; /* of min and max: v[head .. tail).mark are candidates, see window.c */
+    size_t first, end; /* of min and max: v[first .. end).mark are candidates, see window.c */
     struct rank_set ranks;
 };
 /* A window before the first sample; says what state it needs. */

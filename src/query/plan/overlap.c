@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The spans of a stream's strands, from thousands of segments perhaps, and where two or more of
+ * them share time.
+ *
+ * A zone ends wherever a span begins or ends, so that the set of spans is the same all over it, and
+ * a span covers a zone whole or not at all.  That is why zones are as short as they can be, and not
+ * as long: how many shares a zone waits for is then a number known beforehand, a strand knows its
+ * zones as a range of neighbours, and what waits in memory is no more than what really overlaps.  n
+ * spans have at most 2n - 1 zones, however many pairs of them overlap.
+ *
+ * The way: starts and ends are sorted each for itself and walked together, counting how many spans
+ * are open; between two changes with two or more open there is a zone.  Which spans they are is not
+ * kept: overlap_zones_in() finds a span's zones by its times.
+ *
+ * Times are whole and both ends belong to a span, so a span is over one nanosecond after its end:
+ * entries of equal time are never parted by the border of two zones.  That one nanosecond may have
+ * no int64_t, hence the wider arithmetic.
+ *
+ * Nearly always there is nothing to find: strands come in the order in which they were written,
+ * each begins after the one before has ended, and one pass sees it without sorting. */
 #include "query/plan/overlap.h"
-
-#include <stdbool.h>
 
 #include "base/bytes.h"
 
@@ -13,7 +30,7 @@ void overlap_finder_deinit(struct overlap_finder *f)
     *f = OVERLAP_FINDER_INIT;
 }
 
-/* The usual case: each run begins after the one before has ended. */
+/* The usual case: each strand begins after the one before has ended. */
 static bool follow_each_other(const struct time_span *v, size_t n)
 {
     for (size_t i = 1; i < n; i++)

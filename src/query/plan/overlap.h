@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* overlap.h - where runs of one stream overlap in time: only there can the same entry stand twice,
- * and only there does the order of equal times depend on more than one run.
+/* overlap.h - where strands of one stream overlap in time: only there can the same entry stand
+ * twice, and only there does the order of equal times depend on more than one strand.
  * Threads: pure; a finder belongs to one. */
 #pragma once
 #include <stddef.h>
-#include <stdint.h>
 
-/* Both ends included. */
-struct time_span {
-    int64_t min_ns, max_ns;
-};
+#include "query/plan/time_span.h"
 
 /* A stretch that the same two or more spans cover from end to end. */
 struct overlap_zone {
@@ -25,7 +21,7 @@ struct overlap_finder {
 };
 #define OVERLAP_FINDER_INIT ((struct overlap_finder){NULL, NULL, 0, 0, NULL, 0, 0})
 void overlap_finder_deinit(struct overlap_finder *f);
-/* Fills f->v with all zones within `within`. */
+/* Fills f->v with all zones that touch `within`; those of the call before are gone. */
 void overlap_find(struct overlap_finder *f, const struct time_span *spans, size_t n,
                   struct time_span within);
 /* The zones that a span covers are neighbours: zones [*ret_first, *ret_first + result). */

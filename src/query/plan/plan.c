@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query/plan/plan.h"
 
-#include "base/clock.h"
 #include "model/limits.h"
 #include "query/plan/plan_impl.h"
-#include "store/view.h"
 #include "wire/stats.h"
-
-static int compile_matchers(struct plan *p, const struct matcher *from, size_t n, struct err *err)
-{
-    p->matchers = ARENA_ARRAY(&p->arena, struct matcher, n);
-    for (; p->n_matchers < n; p->n_matchers++) {
-        p->matchers[p->n_matchers] = from[p->n_matchers];
-        p->matchers[p->n_matchers].regex = NULL;
-        int r = matcher_compile(&p->matchers[p->n_matchers], err);
-        if (r < 0)
-            return r;
-        const struct regex *re = p->matchers[p->n_matchers].regex;
-        r = re ? compile_charge(&p->compile, regex_mem_bytes(re), err) : 0;
-        if (r < 0) {
-            p->n_matchers++; /* to be freed with the others */
-            return r;
-        }
-    }
-    return 0;
-}
 
 /* ---- parts ---- */
 
@@ -57,11 +36,11 @@ static int open_part(struct plan *p, const struct index_selected_part *selected,
 
 static int open_parts(struct plan *p, struct err *err)
 {
-    p->parts = ARENA_ARRAY(&p->arena, struct plan_part, p->selection.n_parts);
-    for (size_t i = 0; i < p->selection.n_parts; i++) {
+    p->parts = ARENA_ARRAY(&p->arena, struct plan_part, p->stored.n_parts);
+    for (size_t i = 0; i < p->stored.n_parts; i++) {
         int r = query_check(p->env->control, err);
         if (r == 0)
-            r = open_part(p, &p->selection.parts[i], err);
+            r = open_part(p, &p->stored.parts[i], err);
         if (r < 0)
             return r;
     }
@@ -69,38 +48,6 @@ static int open_parts(struct plan *p, struct err *err)
 }
 
 /* ---- the plan ---- */
-
-static int find(struct plan *p, struct recent *recent, struct err *err)
-{
-    const struct query_source *source = p->env->source;
-    int64_t start_ns = clock_mono_ns();
-    int r = source->recent.open(source->recent.self, p->env->tenant, p->matchers, p->n_matchers,
-                                &p->arena, recent, err);
-    if (r < 0)
-        return r;
-    p->view = recent->view;
-    struct index_query q = {.view = p->view,
-                            .tenant = p->env->tenant,
-                            .matchers = p->matchers,
-                            .n_matchers = p->n_matchers,
-                            .min_ts_ns = p->within.min_ns,
-                            .max_ts_ns = p->within.max_ns,
-                            .scratch = query_scratch_new(p->env->control),
-                            .max_bytes = p->env->control->max_bytes};
-    r = index_select(source->index, &q, &p->arena, &p->selection, err);
-    regex_scratch_free(q.scratch);
-    if (r == 0)
-        r = query_check(p->env->control, err);
-    p->env->stats->index_chunk_refs_lookup_s += (double)(clock_mono_ns() - start_ns) / NS_PER_S;
-    p->env->stats->store.chunk_refs_fetch_time_ns += clock_mono_ns() - start_ns;
-    if (r == ERR_OVER_BUDGET)
-        return err_set(err, r,
-                       "the list of streams and chunks that the query selects needs more than %llu "
-                       "bytes of memory (querier.max_query_memory): shorten its range or add "
-                       "matchers",
-                       (unsigned long long)q.max_bytes);
-    return r;
-}
 
 static int over_limit(const char *what, uint64_t n, int64_t limit, const char *key, struct err *err)
 {
@@ -128,29 +75,25 @@ static void count_plan(const struct plan *p)
     s->index_total_chunks += (int64_t)p->n_chunks;
     s->index_total_streams += p->n_streams;
     s->ingester_reached = 1;
-    s->ingester_chunks_matched += (int64_t)p->n_head_runs;
+    s->ingester_chunks_matched += (int64_t)p->n_head_strands;
 }
 
-int plan_open(struct plan *p, const struct query_env *env, const struct plan_query *query,
-              struct err *err)
+int plan_open(struct plan *p, const struct selection *s, enum plan_order order, struct err *err)
 {
-    *p = (struct plan){.env = env, .within = query->within, .compile = {.control = env->control}};
-    struct recent recent = {0};
-    int r = compile_matchers(p, query->matchers, query->n_matchers, err);
+    *p = (struct plan){.env = s->env, .within = s->within, .view = s->recent.view};
+    int r = selection_runs(s, &p->arena, &p->stored, err);
     if (r == 0)
-        r = find(p, &recent, err);
+        r = query_charge_arena(p->env->control, &p->arena, &p->charged_bytes, err);
     if (r == 0)
-        r = query_charge_arena(env->control, &p->arena, &p->charged_bytes, err);
-    if (r == 0)
-        r = plan_join_streams(p, &recent, err);
+        r = plan_join_streams(p, &s->recent, err);
     if (r == 0)
         r = open_parts(p, err);
     if (r == 0)
-        r = plan_find_runs(p, query->order, err);
+        r = plan_find_strands(p, order, err);
     if (r == 0)
         r = check_limits(p, err);
     if (r == 0)
-        r = query_charge_arena(env->control, &p->arena, &p->charged_bytes, err);
+        r = query_charge_arena(p->env->control, &p->arena, &p->charged_bytes, err);
     if (r == 0)
         count_plan(p);
     return r;
@@ -158,11 +101,10 @@ int plan_open(struct plan *p, const struct query_env *env, const struct plan_que
 
 void plan_close(struct plan *p)
 {
+    if (!p->env)
+        return;
     for (size_t i = 0; i < p->n_parts; i++)
         segments_put(p->env->source->segments, p->parts[i].open);
-    for (size_t i = 0; i < p->n_matchers; i++)
-        matcher_deinit(&p->matchers[i]);
-    view_unpin(p->view);
-    query_release(p->env->control, p->charged_bytes + p->compile.charged_bytes);
+    query_release(p->env->control, p->charged_bytes);
     arena_deinit(&p->arena);
 }

@@ -5,5 +5,5 @@
 
 /* Ranks the streams of index and heads together, each once. */
 int plan_join_streams(struct plan *p, const struct recent *recent, struct err *err);
-/* Finds head runs, zones and tasks; parts are open. */
-int plan_find_runs(struct plan *p, enum plan_order order, struct err *err);
+/* Finds head strands, zones and tasks; parts are open. */
+int plan_find_strands(struct plan *p, enum plan_order order, struct err *err);

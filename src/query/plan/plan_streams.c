@@ -62,8 +62,8 @@ static int rank_streams(struct plan *p, struct found_stream *v, size_t n, struct
 
 int plan_join_streams(struct plan *p, const struct recent *recent, struct err *err)
 {
-    size_t n = 0, n_all = recent->n_streams + p->selection.n_series;
-    p->rank_of_series = ARENA_ARRAY(&p->arena, uint32_t, p->selection.n_series);
+    size_t n = 0, n_all = recent->n_streams + p->stored.n_series;
+    p->rank_of_series = ARENA_ARRAY(&p->arena, uint32_t, p->stored.n_series);
     uint64_t bytes = 2 * n_all * sizeof(struct found_stream) + KEYED_SORT_BYTES(n_all);
     int r = query_charge(p->env->control, bytes, err);
     if (r < 0)
@@ -72,8 +72,8 @@ int plan_join_streams(struct plan *p, const struct recent *recent, struct err *e
     for (size_t i = 0; i < recent->n_streams; i++)
         v[n++] = (struct found_stream){recent->streams[i].labels, recent->streams[i].hash,
                                        recent->streams[i].idx, NO_SERIES_NUMBER};
-    for (size_t i = 0; i < p->selection.n_series; i++)
-        v[n++] = (struct found_stream){p->selection.series[i].labels, p->selection.series[i].hash,
+    for (size_t i = 0; i < p->stored.n_series; i++)
+        v[n++] = (struct found_stream){p->stored.series[i].labels, p->stored.series[i].hash,
                                        PLAN_NO_HEAD, (uint32_t)i};
     r = rank_streams(p, v, n, err);
     free(v);

@@ -19,14 +19,17 @@ struct log_row {
     struct str_view line;
     struct labels sm, parsed; /* categorize only */
 };
-/* What rows refer to lies in the arena or the set. */
+/* What rows refer to lies in the arena, the set or the parts. */
 struct log_result {
     struct arena arena;
     struct series_set streams; /* the label sets of the answer's streams */
     struct log_row *rows;      /* in iteration order: direction, then ties; owned */
     size_t n_rows, cap_rows;
+    struct log_result *parts; /* of several tenants: what each answered; owned */
+    size_t n_parts;
 };
+void log_result_init(struct log_result *r);
+void log_result_deinit(struct log_result *r); /* all zeros and NULL are fine */
 /* Leaves out each row closer than the interval to the one before it that stays: what `interval`
  * does.  It comes after the limit, as in the recorded answers. */
 void log_result_thin(struct log_result *r, int64_t interval_ns);
-void log_result_deinit(struct log_result *r);

@@ -106,8 +106,7 @@ static void note_what_is_read(struct pipeline *p)
         if (stage_changes_line(stage->kind))
             p->reads |= PIPELINE_CHANGES_LINE;
     }
-    for (size_t i = 0; i < p->names.n; i++)
-        p->error_is_needed |= sv_eq(p->names.v[i], SV("__error__"));
+    p->error_is_needed = name_list_has(p->names, SV("__error__"));
     if (p->any_name || p->names.n)
         p->reads |= PIPELINE_READS_METADATA;
 }
@@ -126,13 +125,9 @@ static void list_metadata(struct pipeline *p)
             v[n++] = sv_sub(name, 0, name.len - (sizeof suffix - 1));
     }
     size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < kept && !sv_eq(v[k], v[i]))
-            k++;
-        if (k == kept)
+    for (size_t i = 0; i < n; i++)
+        if (!name_list_has((struct name_list){v, kept}, v[i]))
             v[kept++] = v[i];
-    }
     p->metadata = (struct name_list){v, kept};
 }
 
@@ -353,14 +348,6 @@ bool pipeline_runner_row(struct pipeline_runner *r, int64_t ts_ns, struct str_vi
     return !r->failed && (!p->unwrap || unwrap_row(r));
 }
 
-static bool holds(const struct name_list *names, struct str_view name)
-{
-    for (size_t i = 0; i < names->n; i++)
-        if (sv_eq(names->v[i], name))
-            return true;
-    return false;
-}
-
 static struct str_view value_of(const struct labels_builder *b, struct str_view name)
 {
     struct str_view value = {NULL, 0};
@@ -402,7 +389,7 @@ struct labels pipeline_runner_labels(struct pipeline_runner *r)
     size_t n = 0;
     for (size_t i = 0; i < all.n; i++)
         if (!(p->unwrap && sv_eq(all.v[i].name, p->unwrap->name)) &&
-            !holds(&p->need.names, all.v[i].name))
+            !name_list_has(p->need.names, all.v[i].name))
             r->reduced[n++] = all.v[i];
     return (struct labels){r->reduced, n};
 }

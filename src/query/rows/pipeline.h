@@ -13,10 +13,13 @@
 
 struct pipeline;
 /* Borrows log, unwrap (NULL or not present: none), need (NULL: all labels) and control, which
- * bears what the stages hold (NULL: unbounded). */
+ * bears what the stages hold (NULL: unbounded).  < 0, and *ret is not set: a stage does not compile
+ * (ERR_INVALID), or as compile_charge(). */
 int pipeline_new(struct pipeline **ret, const struct log_query *log, const struct unwrap *unwrap,
                  const struct label_need *need, struct query_control *control, struct err *err);
-void pipeline_free(struct pipeline *p);
+void pipeline_free(struct pipeline *p); /* after its runners; NULL is fine */
+
+/* What the functions below return borrows the pipeline. */
 
 /* Tests on the line as it was stored; the caller applies them before pipeline_runner_row(). */
 const struct line_test *pipeline_line_tests(const struct pipeline *p, size_t *ret_n);
@@ -59,6 +62,7 @@ struct pipeline_runner {
     bool failed;            /* over budget or to be stopped: no row passes any more */
     struct err err;
 };
+/* Borrows p.  A runner belongs to one thread. */
 void pipeline_runner_init(struct pipeline_runner *r, const struct pipeline *p);
 /* The query ended inside a row: every row since then was dropped, and this says why.  To be asked
  * before an answer is trusted. */
@@ -72,7 +76,7 @@ void pipeline_runner_stream(struct pipeline_runner *r, struct labels base);
  * leaves in r lives until the next row. */
 bool pipeline_runner_row(struct pipeline_runner *r, int64_t ts_ns, struct str_view line,
                          struct str_view sm);
-/* The row's labels: all of them, or what `need` and unwrap leave. */
+/* The row's labels: all of them, or what `need` and unwrap leave; until the next row. */
 struct labels pipeline_runner_labels(struct pipeline_runner *r);
 /* The row carries an error that must fail a metric query. */
 bool pipeline_runner_failed(const struct pipeline_runner *r);

@@ -12,8 +12,7 @@ struct collector {
 
 static void add(struct collector *c, struct str_view name)
 {
-    if (c->n == c->cap)
-        c->v = mem_grow(c->v, &c->cap, c->n + 1, sizeof *c->v);
+    c->v = mem_grow(c->v, &c->cap, c->n + 1, sizeof *c->v);
     c->v[c->n++] = name;
 }
 
@@ -76,23 +75,6 @@ static void add_stage(struct collector *c, const struct stage *s)
     }
 }
 
-static int cmp_name(const void *a, const void *b)
-{
-    return sv_cmp(*(const struct str_view *)a, *(const struct str_view *)b);
-}
-
-/* A query has room for tens of thousands of names. */
-static void leave_each_once(struct collector *c)
-{
-    size_t n = 0;
-    if (c->n > 1)
-        qsort(c->v, c->n, sizeof *c->v, cmp_name);
-    for (size_t i = 0; i < c->n; i++)
-        if (i == 0 || !sv_eq(c->v[i], c->v[n - 1]))
-            c->v[n++] = c->v[i];
-    c->n = n;
-}
-
 void pipeline_names(struct pipeline *p, const struct log_query *log, size_t from,
                     struct name_list *ret, bool *ret_any)
 {
@@ -106,7 +88,7 @@ void pipeline_names(struct pipeline *p, const struct log_query *log, size_t from
         for (size_t i = 0; i < p->unwrap->n_post_filters; i++)
             add_filter(&c, p->unwrap->post_filters[i]);
     }
-    leave_each_once(&c);
+    c.n = names_sort_unique(c.v, c.n); /* a query has room for tens of thousands */
     struct str_view *v = ARENA_ARRAY(&p->arena, struct str_view, c.n);
     if (c.n)
         memcpy(v, c.v, c.n * sizeof *v);

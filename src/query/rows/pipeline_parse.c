@@ -30,14 +30,6 @@ static bool may_be_wanted(const struct name_list *wanted, struct str_view name)
     return false;
 }
 
-static bool is_wanted(const struct name_list *wanted, struct str_view name)
-{
-    for (size_t i = 0; i < wanted->n; i++)
-        if (sv_eq(wanted->v[i], name))
-            return true;
-    return false;
-}
-
 static bool emit_all(void *ctx, struct str_view name, struct str_view value)
 {
     struct extraction_sink *sink = ctx;
@@ -54,7 +46,8 @@ static bool emit_wanted(void *ctx, struct str_view name, struct str_view value)
     if (!may_be_wanted(&sink->s->wanted, name))
         return true;
     struct str_view target = labels_builder_target(sink->b, name);
-    if (!is_wanted(&sink->s->wanted, target) || !labels_builder_extract_as(sink->b, target, value))
+    if (!name_list_has(sink->s->wanted, target) ||
+        !labels_builder_extract_as(sink->b, target, value))
         return true;
     return ++sink->n_found < sink->s->wanted.n;
 }

@@ -16,8 +16,8 @@ static bool is_parser(enum stage_kind k)
     return k == STAGE_JSON || k == STAGE_LOGFMT || k == STAGE_REGEXP || k == STAGE_PATTERN;
 }
 
-/* The longest piece without a blank. */
-static struct str_view piece_of(struct str_view value)
+/* The longest part without a blank. */
+static struct str_view word_of(struct str_view value)
 {
     struct str_view best = SV_EMPTY;
     for (size_t from = 0, to; from < value.len; from = to + 1) {
@@ -33,7 +33,7 @@ static void add_needle(struct value_needles *out, struct arena *a, struct str_vi
                        const struct str_view *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (piece_of(values[i]).len == 0)
+        if (word_of(values[i]).len == 0)
             return; /* an empty value is that of any line */
     out->v = mem_grow(out->v, &out->cap, out->n + 1, sizeof *out->v);
     struct value_needle *to = &out->v[out->n++];
@@ -42,8 +42,8 @@ static void add_needle(struct value_needles *out, struct arena *a, struct str_vi
                                 .grams = ARENA_ARRAY(a, struct filter_needle, n),
                                 .n = n};
     for (size_t i = 0; i < n; i++) {
-        substr_init(&to->texts[i], piece_of(values[i]), SUBSTR_EXACT);
-        filter_needle_init(&to->grams[i], piece_of(values[i]), false);
+        substr_init(&to->texts[i], word_of(values[i]), SUBSTR_EXACT);
+        filter_needle_init(&to->grams[i], word_of(values[i]), false);
     }
     substr_init(&to->texts[n], SV("\\"), SUBSTR_EXACT);
 }

@@ -23,7 +23,8 @@ struct value_needles {
     size_t n, cap;
 };
 
-/* From the stages of a selector.  Texts lie in the arena; deinit before the arena goes. */
+/* From the stages of a selector, whose texts are borrowed.  Lists lie in the arena: deinit before
+ * it goes, also after a failure (a regex that does not compile). */
 int value_needles_init(struct value_needles *out, const struct log_query *log, struct arena *a,
                        struct err *err);
 void value_needles_deinit(struct value_needles *out);

@@ -13,31 +13,52 @@ struct crew {
     bool closed;                         /* guarded by mu: nobody begins any more */
 };
 
-static void unref_and_unlock(struct crew *c)
+static void unref(struct crew *c)
 {
-    bool last = --c->n_refs == 0;
+    mutex_lock(&c->mu);
+    bool is_last = --c->n_refs == 0;
     mutex_unlock(&c->mu);
-    if (!last)
+    if (!is_last)
         return;
     mutex_deinit(&c->mu);
     cond_deinit(&c->changed);
     free(c);
 }
 
+/* The number of a helper that begins; 0: it comes too late. */
+static unsigned begin_help(struct crew *c)
+{
+    MUTEX_GUARD(&c->mu);
+    if (c->closed)
+        return 0;
+    c->n_working++;
+    return ++c->n_begun;
+}
+
+static void end_help(struct crew *c)
+{
+    MUTEX_GUARD(&c->mu);
+    if (--c->n_working == 0)
+        cond_signal(&c->changed);
+}
+
 static void help(void *ctx)
 {
     struct crew *c = ctx;
-    mutex_lock(&c->mu);
-    if (!c->closed) {
-        unsigned number = ++c->n_begun;
-        c->n_working++;
-        mutex_unlock(&c->mu);
+    unsigned number = begin_help(c);
+    if (number) {
         c->fn(c->ctx, number);
-        mutex_lock(&c->mu);
-        if (--c->n_working == 0)
-            cond_signal(&c->changed);
+        end_help(c);
     }
-    unref_and_unlock(c);
+    unref(c);
+}
+
+static void wait_for_helpers(struct crew *c)
+{
+    MUTEX_GUARD(&c->mu);
+    c->closed = true;
+    while (c->n_working > 0)
+        cond_wait(&c->changed, &c->mu);
 }
 
 void crew_run(struct pool *pool, unsigned n, crew_fn *fn, void *ctx)
@@ -55,9 +76,6 @@ void crew_run(struct pool *pool, unsigned n, crew_fn *fn, void *ctx)
     for (unsigned i = 1; i < n; i++)
         pool_submit(pool, POOL_QUERY, help, c);
     fn(ctx, 0);
-    mutex_lock(&c->mu);
-    c->closed = true;
-    while (c->n_working > 0)
-        cond_wait(&c->changed, &c->mu);
-    unref_and_unlock(c);
+    wait_for_helpers(c);
+    unref(c);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crew.h - one piece of work shared by the caller and workers of the pool.
+/* crew.h - work shared by the caller and workers of the pool.
  * The caller works too and waits only for helpers that have begun, so that work never stands still
  * because the pool is full of callers that wait.
  * Threads: fn runs on several at once, each with a number of its own. */

@@ -66,8 +66,7 @@ static bool is_constant(const struct sm_column *c, uint32_t rows)
 
 static void clear_pairs(struct row_metadata *m, size_t n)
 {
-    if (n > m->cap_pairs)
-        m->pairs = mem_grow(m->pairs, &m->cap_pairs, n, sizeof *m->pairs);
+    m->pairs = mem_grow(m->pairs, &m->cap_pairs, n, sizeof *m->pairs);
     memset(m->pairs, 0, n * sizeof *m->pairs);
 }
 

@@ -30,13 +30,15 @@ struct row_metadata {
 };
 void row_metadata_init(struct row_metadata *m);
 void row_metadata_deinit(struct row_metadata *m);
-/* Turns to the decoder's chunk.  names NULL: all keys. */
+/* Turns to the decoder's chunk, of so many rows.  names NULL: all keys.  < 0: what the decoder says
+ * of bytes it cannot read. */
 int row_metadata_open(struct row_metadata *m, struct chunk_decoder *d, uint32_t rows,
                       const struct name_list *names, struct err *err);
 static inline uint32_t row_metadata_set(const struct row_metadata *m, uint32_t row)
 {
     return m->set ? m->set[row] : m->opaque ? row : 0;
 }
-/* Encoded labels: those keys that the rows of the set have. */
+/* Encoded labels: those keys that the rows of the set have; empty for none. */
 struct str_view row_metadata_encoded(struct row_metadata *m, uint32_t set);
+/* What it holds by now, for budgets; it does not charge. */
 uint64_t row_metadata_mem_bytes(const struct row_metadata *m);

@@ -1,4 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks, workers, rounds.
+ *
+ * Each entry counts once, but it may stand in several places: a retry fell into the next head, or
+ * two segments were merged by copying their chunks whole.  Copies are alike to the last byte, so
+ * they have one time, and can only stand where strands of a stream overlap.  The plan has cut those
+ * times into zones (overlap.c).  What lies outside of zones stands in one strand alone, and a
+ * strand holds no repeats: such rows go down the pipeline at once, on whichever worker has them. In
+ * a zone each strand leaves its share; who leaves the last one collapses them and takes the result.
+ *
+ * Reading costs in this order, and nothing is read before something cheaper has been asked: what
+ * the index says of a run (its rows, times, line bytes), times, lengths of lines, metadata, lines.
+ * A count needs no line where its series follow from stream and metadata alone: a run that lies
+ * within the same windows from end to end is counted from the index, others from their times.
+ *
+ * A zone would spoil that, since only lines tell copies apart.  But lines of different length are
+ * different lines: so lengths come first (a share is bare), and in most zones no two strands have
+ * an entry of one time and length.  Where some do, the zone is in doubt.  That is known only when
+ * its last share has come, and by then the chunks of the others are no longer decoded: the zone
+ * waits for a second round, which does the same tasks again where such zones lie, with lines.
+ *
+ * What must hold:
+ * - Every strand arrives at each of its zones once per round and query, whatever was skipped of it:
+ *   else the zone never becomes complete.  Only tasks that come too late for a log query are left
+ *   out, and their zones with them.
+ * - What drops a row before its zone collapses looks at the entry and its stream alone: else one
+ *   copy would pass and another not.
+ * - Rows may come in any order: leaves add integers or sort their samples, top_rows has a total
+ *   order.  So the answer does not depend on workers. */
 #include "query/scan/scan.h"
 
 #include "query/scan/crew.h"
@@ -9,7 +37,7 @@
 enum { STEPS_PER_LABEL_TEST = 32 };
 
 /* Ended early it drops too few streams, or some that must not be: the query then ends as well. */
-static void drop_streams(struct query_state *q, const struct plan *p)
+static void drop_streams(struct scanned_query *q, const struct plan *p)
 {
     struct regex_scratch *scratch = query_scratch_new(p->env->control);
     q->dropped = mem_zalloc(p->n_streams / 64 + 1, sizeof *q->dropped);
@@ -20,10 +48,10 @@ static void drop_streams(struct query_state *q, const struct plan *p)
     regex_scratch_free(scratch);
 }
 
-static void query_state_init(struct query_state *s, const struct scan_query *q,
-                             const struct plan *p)
+static void scanned_query_init(struct scanned_query *s, const struct scan_query *q,
+                               const struct plan *p)
 {
-    *s = (struct query_state){.q = q};
+    *s = (struct scanned_query){.q = q};
     s->line_tests = pipeline_line_tests(q->pipeline, &s->n_line_tests);
     s->label_tests = pipeline_first_label_tests(q->pipeline, &s->n_label_tests);
     s->value_needles = pipeline_value_needles(q->pipeline);
@@ -39,7 +67,7 @@ static void query_state_init(struct query_state *s, const struct scan_query *q,
         zone_init(&s->zones[z], p->zones[z].n_spans);
 }
 
-static void query_state_deinit(struct query_state *s, const struct plan *p)
+static void scanned_query_deinit(struct scanned_query *s, const struct plan *p)
 {
     for (size_t z = 0; z < p->n_zones; z++)
         zone_share_free(atomic_load(&s->zones[z].shares), p->env->control);
@@ -51,7 +79,7 @@ static void query_state_deinit(struct query_state *s, const struct plan *p)
 
 static void query_worker_init(struct query_worker *q, struct scan_worker *w, size_t i)
 {
-    const struct query_state *s = &w->scan->queries[i];
+    const struct scanned_query *s = &w->scan->queries[i];
     *q = (struct query_worker){.state = s,
                                .worker = w,
                                .stream = SCAN_NO_STREAM,
@@ -85,7 +113,7 @@ static void query_worker_deinit(struct query_worker *q)
     free(q->set_series);
 }
 
-static void worker_init(struct scan_worker *w, struct scan *s)
+static void worker_init(struct scan_worker *w, struct scan_job *s)
 {
     *w = (struct scan_worker){.scan = s, .rows = ROW_SET_INIT};
     w->tmp[0] = w->tmp[1] = ROW_SET_INIT;
@@ -140,7 +168,7 @@ static int charge_worker(struct scan_worker *w, struct err *err)
 
 /* ---- tasks ---- */
 
-static void fail(struct scan *s, int result, const struct err *err)
+static void fail(struct scan_job *s, int result, const struct err *err)
 {
     mutex_lock(&s->mu);
     if (s->result == 0) {
@@ -153,8 +181,9 @@ static void fail(struct scan *s, int result, const struct err *err)
 }
 
 /* Tasks come best first: when one has come too late, so have all that follow.  A zone that then
- * stays incomplete is not missed: each of its runs covers it, so its times are too late as well. */
-static bool comes_too_late(const struct scan *s, const struct plan_task *t)
+ * stays incomplete is not missed: each of its strands covers it, so its times are too late as well.
+ */
+static bool comes_too_late(const struct scan_job *s, const struct plan_task *t)
 {
     const struct top_rows *top = s->queries[0].q->top;
     return top && !top_rows_may_keep(top, s->backward ? t->at.max_ns : t->at.min_ns);
@@ -183,33 +212,14 @@ static int do_task(struct scan_worker *w, const struct plan_task *t, struct err 
     return r;
 }
 
-static bool has_doubtful_zone(const struct scan *s, const struct plan_run *run)
-{
-    for (size_t i = 0; i < s->n_queries; i++)
-        for (size_t z = 0; z < run->n_zones; z++)
-            if (s->queries[i].zones[run->first_zone + z].needs_lines)
-                return true;
-    return false;
-}
-
-static bool is_wanted_again(const struct scan *s, const struct plan_task *t)
-{
-    if (t->part == PLAN_HEAD_TASK)
-        return has_doubtful_zone(s, &s->plan->head_runs[t->first_run].run);
-    for (uint32_t i = 0; i < t->n_runs; i++)
-        if (has_doubtful_zone(s, &s->plan->parts[t->part].runs[t->first_run + i]))
-            return true;
-    return false;
-}
-
 static int do_tasks(struct scan_worker *w, struct err *err)
 {
-    struct scan *s = w->scan;
+    struct scan_job *s = w->scan;
     for (;;) {
         size_t i = atomic_fetch_add_explicit(&s->next_task, 1, memory_order_relaxed);
         if (i >= s->plan->n_tasks || comes_too_late(s, &s->plan->tasks[i]))
             return 0;
-        if (s->again && !is_wanted_again(s, &s->plan->tasks[i]))
+        if (!scan_wants_task(s, &s->plan->tasks[i]))
             continue;
         int r = do_task(w, &s->plan->tasks[i], err);
         if (r < 0)
@@ -219,7 +229,7 @@ static int do_tasks(struct scan_worker *w, struct err *err)
 
 static void work(void *ctx, unsigned number)
 {
-    struct scan *s = ctx;
+    struct scan_job *s = ctx;
     struct scan_worker *w = &s->workers[number];
     struct err err = ERR_INIT;
     int r = do_tasks(w, &err);
@@ -232,28 +242,14 @@ static void work(void *ctx, unsigned number)
 
 /* ---- rounds ---- */
 
-static int run_round(struct scan *s)
+static int run_round(struct scan_job *s)
 {
     atomic_store(&s->next_task, 0);
     crew_run(s->plan->env->pool, s->n_workers, work, s);
     return s->result;
 }
 
-/* Zones whose lengths left a doubt are gathered again, lines and all. */
-static bool prepare_again(struct scan *s)
-{
-    bool any = false;
-    for (size_t i = 0; i < s->n_queries; i++)
-        for (size_t z = 0; z < s->plan->n_zones; z++) {
-            struct zone *zone = &s->queries[i].zones[z];
-            any |= zone->needs_lines;
-            atomic_store(&zone->n_missing, s->plan->zones[z].n_spans);
-        }
-    s->again = any;
-    return any;
-}
-
-static int join_leaves(struct scan *s, struct err *err)
+static int join_leaves(struct scan_job *s, struct err *err)
 {
     int r = 0;
     for (unsigned i = 1; i < s->n_workers && r == 0; i++)
@@ -263,10 +259,10 @@ static int join_leaves(struct scan *s, struct err *err)
     return r;
 }
 
-static int run_rounds(struct scan *s, struct err *err)
+static int run_rounds(struct scan_job *s, struct err *err)
 {
     int r = run_round(s);
-    if (r == 0 && prepare_again(s))
+    if (r == 0 && scan_next_round(s))
         r = run_round(s);
     if (r == 0)
         r = join_leaves(s, err);
@@ -286,7 +282,7 @@ static unsigned n_workers_for(const struct plan *p)
     return p->n_tasks < n ? (p->n_tasks ? (unsigned)p->n_tasks : 1) : n;
 }
 
-static uint64_t fixed_bytes(const struct scan *s)
+static uint64_t fixed_bytes(const struct scan_job *s)
 {
     const struct plan *p = s->plan;
     uint64_t per_query = p->n_zones * sizeof(struct zone) + p->n_streams / 8 +
@@ -294,19 +290,19 @@ static uint64_t fixed_bytes(const struct scan *s)
     return per_query * s->n_queries;
 }
 
-static void scan_init(struct scan *s, const struct scan_query *queries)
+static void scan_init(struct scan_job *s, const struct scan_query *queries)
 {
     mutex_init(&s->mu);
     s->queries = mem_zalloc(s->n_queries, sizeof *s->queries);
     for (size_t i = 0; i < s->n_queries; i++)
-        query_state_init(&s->queries[i], &queries[i], s->plan);
+        scanned_query_init(&s->queries[i], &queries[i], s->plan);
     s->backward = queries[0].top && queries[0].top->backward;
     s->workers = mem_zalloc(s->n_workers, sizeof *s->workers);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_init(&s->workers[i], s);
 }
 
-static void scan_deinit(struct scan *s)
+static void scan_deinit(struct scan_job *s)
 {
     for (unsigned i = 0; i < s->n_workers; i++) {
         add_counts(&s->workers[i]);
@@ -315,7 +311,7 @@ static void scan_deinit(struct scan *s)
     }
     free(s->workers);
     for (size_t i = 0; i < s->n_queries; i++)
-        query_state_deinit(&s->queries[i], s->plan);
+        scanned_query_deinit(&s->queries[i], s->plan);
     free(s->queries);
     mutex_deinit(&s->mu);
 }
@@ -323,7 +319,7 @@ static void scan_deinit(struct scan *s)
 int scan_run(const struct plan *plan, const struct scan_query *queries, size_t n_queries,
              struct err *err)
 {
-    struct scan s = {
+    struct scan_job s = {
         .plan = plan, .n_queries = n_queries, .n_workers = n_workers_for(plan), .err = err};
     uint64_t bytes = fixed_bytes(&s);
     int r = query_charge(plan->env->control, bytes, err);

@@ -21,6 +21,8 @@ struct scan_query {
     struct range_leaf *leaf; /* filled */
 };
 
-/* One log query, or any number of leaves. */
+/* One log query, or any number of leaves, over a plan that no worker shares with another scan.
+ * Borrows all until it returns; what the query did is added to the env's statistics.
+ * < 0: the first failure of any worker; then top and leaves hold some part of the answer. */
 int scan_run(const struct plan *plan, const struct scan_query *queries, size_t n_queries,
              struct err *err);

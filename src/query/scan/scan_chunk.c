@@ -4,12 +4,12 @@
 
 static const struct segment_run *run_of(const struct chunk_scan *c, uint32_t i)
 {
-    return &c->part->selected->runs[c->t->first_run + i].run;
+    return &c->part->selected->runs[c->t->first_strand + i].run;
 }
 
-static const struct plan_run *plan_run_of(const struct chunk_scan *c, uint32_t i)
+static const struct plan_strand *strand_of(const struct chunk_scan *c, uint32_t i)
 {
-    return &c->part->runs[c->t->first_run + i];
+    return &c->part->strands[c->t->first_strand + i];
 }
 
 static struct time_span span_of(const struct segment_run *run)
@@ -19,16 +19,9 @@ static struct time_span span_of(const struct segment_run *run)
 
 static bool is_wanted(const struct chunk_scan *c, uint32_t i)
 {
-    const struct query_state *s = c->q->state;
-    const struct plan_run *run = plan_run_of(c, i);
-    if (!spans_touch(span_of(run_of(c, i)), s->q->within) || scan_drops_stream(s, run->stream))
-        return false;
-    if (!c->w->scan->again)
-        return true;
-    for (size_t z = 0; z < run->n_zones; z++)
-        if (s->zones[run->first_zone + z].needs_lines)
-            return true;
-    return false;
+    const struct plan_strand *strand = strand_of(c, i);
+    return spans_touch(span_of(run_of(c, i)), c->q->state->q->within) &&
+           !scan_drops_stream(c->q->state, strand->stream) && scan_wants_strand(c->q, strand);
 }
 
 /* ---- columns ---- */
@@ -100,10 +93,10 @@ static uint32_t next_row(const struct chunk_scan *c, uint32_t row)
     return c->all_rows ? row : row_set_next(&c->w->rows, row);
 }
 
-static int share_rows(struct chunk_scan *c, const struct plan_run *run, const struct stretch *s,
-                      struct err *err)
+static int share_rows(struct chunk_scan *c, const struct plan_strand *strand,
+                      const struct stretch *s, struct err *err)
 {
-    bool bare = c->q->state->bare && !c->w->scan->again;
+    bool bare = scan_shares_bare(c->q);
     struct row_metadata *m = bare ? &c->q->metadata : &c->w->all_metadata;
     int r = bare ? need_lengths(c, err) : need_lines(c, err);
     if (r == 0)
@@ -119,7 +112,7 @@ static int share_rows(struct chunk_scan *c, const struct plan_run *run, const st
         v[n].line = bare ? sv("", length_of(c, row)) : chunk_line(&c->lines, row);
         v[n++].sm = row_metadata_encoded(m, row_metadata_set(m, row));
     }
-    r = scan_share(c->q, run, s->zone, v, n, bare, err);
+    r = scan_share(c->q, strand, s->zone, v, n, err);
     free(v);
     return r;
 }
@@ -137,10 +130,11 @@ static struct entry entry_of(struct chunk_scan *c, uint32_t row)
     return (struct entry){c->ts_ns[row], line, row_metadata_encoded(m, row_metadata_set(m, row))};
 }
 
-static int one_row(struct chunk_scan *c, const struct plan_run *run, uint32_t row, struct err *err)
+static int one_row(struct chunk_scan *c, const struct plan_strand *strand, uint32_t row,
+                   struct err *err)
 {
     struct entry e = entry_of(c, row);
-    int r = scan_row(c->q, run->stream, row, &e, !c->q->state->metadata, err);
+    int r = scan_row(c->q, strand->stream, row, &e, !c->q->state->metadata, err);
     if (r != SCAN_E_NEEDS_METADATA)
         return r;
     r = need_all_metadata(c, err);
@@ -148,10 +142,10 @@ static int one_row(struct chunk_scan *c, const struct plan_run *run, uint32_t ro
         return r;
     struct row_metadata *m = &c->w->all_metadata;
     e.sm = row_metadata_encoded(m, row_metadata_set(m, row));
-    return scan_row(c->q, run->stream, row, &e, true, err);
+    return scan_row(c->q, strand->stream, row, &e, true, err);
 }
 
-static int each_row(struct chunk_scan *c, const struct plan_run *run, const struct stretch *s,
+static int each_row(struct chunk_scan *c, const struct plan_strand *strand, const struct stretch *s,
                     struct err *err)
 {
     bool backward = c->w->scan->backward;
@@ -159,7 +153,7 @@ static int each_row(struct chunk_scan *c, const struct plan_run *run, const stru
     while (row < s->to && row >= s->from) {
         if (!scan_wants_ts(c->q, c->ts_ns[row]))
             return 0; /* later ones are worse still */
-        int r = one_row(c, run, row, err);
+        int r = one_row(c, strand, row, err);
         if (r < 0)
             return r;
         if (backward && row == 0)
@@ -193,7 +187,7 @@ static int count_cells(struct chunk_scan *c, uint32_t series, const struct stret
     return 0;
 }
 
-static int series_of_row(struct query_worker *q, const struct plan_run *run, uint32_t row,
+static int series_of_row(struct query_worker *q, const struct plan_strand *strand, uint32_t row,
                          uint32_t *ret, struct err *err)
 {
     uint32_t set = row_metadata_set(&q->metadata, row);
@@ -202,24 +196,25 @@ static int series_of_row(struct query_worker *q, const struct plan_run *run, uin
         *ret = known->series;
         return 0;
     }
-    int r = scan_static_series(q, run->stream, row_metadata_encoded(&q->metadata, set), ret, err);
+    int r =
+        scan_static_series(q, strand->stream, row_metadata_encoded(&q->metadata, set), ret, err);
     *known = (struct set_series){q->set_stamp, *ret};
     return r;
 }
 
-static int count_rows(struct chunk_scan *c, const struct plan_run *run, const struct stretch *s,
-                      struct err *err)
+static int count_rows(struct chunk_scan *c, const struct plan_strand *strand,
+                      const struct stretch *s, struct err *err)
 {
     struct query_worker *q = c->q;
     for (uint32_t row = next_row(c, s->from); row < s->to; row = next_row(c, row + 1)) {
         uint32_t series;
-        int r = series_of_row(q, run, row, &series, err);
+        int r = series_of_row(q, strand, row, &series, err);
         if (r < 0)
             return r;
         if (series == SERIES_DROPPED)
             continue;
         if (series == SERIES_ERROR) {
-            r = one_row(c, run, row, err);
+            r = one_row(c, strand, row, err);
         } else {
             turn_cell(q, c->ts_ns[row]);
             r = range_leaf_count_in(q->leaf, series, &q->cell, 1,
@@ -231,7 +226,7 @@ static int count_rows(struct chunk_scan *c, const struct plan_run *run, const st
     return 0;
 }
 
-/* What sets stood for in the run before is forgotten by a new stamp. */
+/* What sets stood for in the strand before is forgotten by a new stamp. */
 static void forget_series_of_sets(struct query_worker *q)
 {
     size_t n = q->metadata.n_sets, before = q->cap_set_series;
@@ -246,14 +241,14 @@ static void forget_series_of_sets(struct query_worker *q)
 }
 
 /* The series of all rows of the run, SERIES_UNKNOWN where they differ. */
-static int series_of_run(struct chunk_scan *c, const struct plan_run *run, uint32_t *ret,
+static int series_of_run(struct chunk_scan *c, const struct plan_strand *strand, uint32_t *ret,
                          struct err *err)
 {
     struct row_metadata *m = &c->q->metadata;
     *ret = SERIES_UNKNOWN;
     if (m->set || m->opaque)
         return 0;
-    int r = scan_static_series(c->q, run->stream, row_metadata_encoded(m, 0), ret, err);
+    int r = scan_static_series(c->q, strand->stream, row_metadata_encoded(m, 0), ret, err);
     if (*ret == SERIES_ERROR)
         *ret = SERIES_UNKNOWN;
     return r;
@@ -265,45 +260,45 @@ static bool counts_whole(const struct chunk_scan *c, uint32_t i)
 {
     const struct segment_run *run = run_of(c, i);
     struct time_span within = c->q->state->q->within;
-    return c->all_rows && c->w->scan->plan->env->use_filters && plan_run_of(c, i)->n_zones == 0 &&
+    return c->all_rows && c->w->scan->plan->env->use_filters && strand_of(c, i)->n_zones == 0 &&
            run->min_ts_ns >= within.min_ns && run->max_ts_ns <= within.max_ns &&
            range_leaf_same_steps(c->q->leaf, run->min_ts_ns, run->max_ts_ns);
 }
 
-static int do_stretch(struct chunk_scan *c, const struct plan_run *run, uint32_t series,
+static int do_stretch(struct chunk_scan *c, const struct plan_strand *strand, uint32_t series,
                       const struct stretch *s, struct err *err)
 {
     if (s->zone != SCAN_NO_ZONE)
-        return share_rows(c, run, s, err);
+        return share_rows(c, strand, s, err);
     if (!c->q->state->is_static)
-        return each_row(c, run, s, err);
+        return each_row(c, strand, s, err);
     return series != SERIES_UNKNOWN && c->all_rows ? count_cells(c, series, s, err)
-                                                   : count_rows(c, run, s, err);
+                                                   : count_rows(c, strand, s, err);
 }
 
 static int scan_run_of_chunk(struct chunk_scan *c, uint32_t i, struct err *err)
 {
-    const struct segment_run *rows = run_of(c, i);
-    const struct plan_run *run = plan_run_of(c, i);
+    const struct segment_run *run = run_of(c, i);
+    const struct plan_strand *strand = strand_of(c, i);
     uint32_t series = SERIES_UNKNOWN;
     int r = 0;
     if (c->q->state->is_static) {
         forget_series_of_sets(c->q);
-        r = series_of_run(c, run, &series, err);
+        r = series_of_run(c, strand, &series, err);
         if (r < 0 || series == SERIES_DROPPED)
             return r;
         if (series != SERIES_UNKNOWN && counts_whole(c, i))
-            return range_leaf_count(c->q->leaf, series, rows->min_ts_ns, rows->rows,
-                                    rows->line_bytes, err);
+            return range_leaf_count(c->q->leaf, series, run->min_ts_ns, run->rows, run->line_bytes,
+                                    err);
     }
     r = need_ts(c, err);
     if (r == 0 && wants_lengths(c))
         r = need_lengths(c, err);
     if (r < 0)
         return r;
-    scan_cut(c->w, c->q, run, c->ts_ns, rows->first_row, rows->first_row + rows->rows);
+    scan_cut(c->w, c->q, strand, c->ts_ns, run->first_row, run->first_row + run->rows);
     for (size_t k = 0; k < c->w->n_stretches && r == 0; k++)
-        r = do_stretch(c, run, series, scan_stretch(c->w, k), err);
+        r = do_stretch(c, strand, series, scan_stretch(c->w, k), err);
     return r;
 }
 
@@ -311,7 +306,7 @@ static int scan_run_of_chunk(struct chunk_scan *c, uint32_t i, struct err *err)
 
 static int narrow_by_lines(struct chunk_scan *c, struct err *err)
 {
-    const struct query_state *s = c->q->state;
+    const struct scanned_query *s = c->q->state;
     int r = s->n_line_tests || s->value_needles->n ? need_lines(c, err) : 0;
     for (size_t i = 0; i < s->n_line_tests && r == 0; i++) {
         if (row_set_next(&c->w->rows, 0) == UINT32_MAX)
@@ -328,7 +323,7 @@ static int narrow_by_lines(struct chunk_scan *c, struct err *err)
 static int select_rows(struct chunk_scan *c, struct err *err)
 {
     row_set_reset(&c->w->rows, c->meta->rows);
-    for (uint32_t i = 0; i < c->t->n_runs; i++)
+    for (uint32_t i = 0; i < c->t->n_strands; i++)
         if (is_wanted(c, i))
             row_set_add_range(&c->w->rows, run_of(c, i)->first_row, run_of(c, i)->rows);
     int r = scan_narrow_by_labels(c, err);
@@ -339,7 +334,7 @@ static int select_rows(struct chunk_scan *c, struct err *err)
 
 static int scan_rows(struct chunk_scan *c, struct err *err)
 {
-    const struct query_state *s = c->q->state;
+    const struct scanned_query *s = c->q->state;
     int r = 0;
     c->all_rows = s->is_static && s->n_line_tests == 0;
     if (!c->all_rows) {
@@ -352,7 +347,7 @@ static int scan_rows(struct chunk_scan *c, struct err *err)
         r = need_lines(c, err);
     if (r == 0)
         r = need_metadata(c, err);
-    for (uint32_t i = 0; i < c->t->n_runs && r == 0; i++) {
+    for (uint32_t i = 0; i < c->t->n_strands && r == 0; i++) {
         const struct segment_run *run = run_of(c, i);
         if (is_wanted(c, i) && next_row(c, run->first_row) < run->first_row + run->rows)
             r = scan_run_of_chunk(c, i, err);
@@ -362,7 +357,7 @@ static int scan_rows(struct chunk_scan *c, struct err *err)
 
 static bool any_is_wanted(const struct chunk_scan *c)
 {
-    for (uint32_t i = 0; i < c->t->n_runs; i++)
+    for (uint32_t i = 0; i < c->t->n_strands; i++)
         if (is_wanted(c, i))
             return true;
     return false;
@@ -374,8 +369,8 @@ static int scan_for(struct chunk_scan *c, bool *ret_may_pass, struct err *err)
     int r = *ret_may_pass ? scan_may_pass(c, ret_may_pass, err) : 0;
     if (r == 0 && *ret_may_pass)
         r = scan_rows(c, err);
-    for (uint32_t i = 0; i < c->t->n_runs && r == 0; i++)
-        r = scan_arrive(c->q, plan_run_of(c, i), err);
+    for (uint32_t i = 0; i < c->t->n_strands && r == 0; i++)
+        r = scan_arrive(c->q, strand_of(c, i), err);
     return r;
 }
 
@@ -392,7 +387,7 @@ int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err
 {
     const struct plan_part *part = &w->scan->plan->parts[t->part];
     struct chunk_scan c = {.w = w, .t = t, .part = part};
-    c.meta = &part->part->chunks[part->selected->runs[t->first_run].run.chunk];
+    c.meta = &part->part->chunks[part->selected->runs[t->first_strand].run.chunk];
     uint64_t read_before = read_bytes(w);
     bool passed_one = false, may_pass;
     int r = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A head run: the entries are in memory as they came, newest append first.  Where the stream came
- * in time order they are taken in batches, so that a query that has enough can stop early. */
+/* A head strand: the entries are in memory as they came, newest append first.  Where the stream
+ * came in time order they are taken in batches, so that a query that has enough can stop early. */
 #include "chunk/collapse.h"
 #include "chunk/head.h"
 #include "query/scan/scan_impl.h"
@@ -10,7 +10,7 @@ enum { BATCH_ENTRIES = 1024 };
 
 struct head_walk {
     struct scan_worker *w;
-    const struct plan_head_run *run;
+    const struct plan_head_strand *strand;
     struct head_iter it;
     struct entry next; /* read but not yet in a batch */
     bool has_next;
@@ -25,7 +25,7 @@ static bool walk_next(struct head_walk *h, struct entry *ret)
         return true;
     }
     while (head_iter_next(&h->it, ret, NULL)) {
-        if (h->run->in_order && ret->ts_ns < h->within.min_ns)
+        if (h->strand->in_order && ret->ts_ns < h->within.min_ns)
             return false; /* and so are all that follow */
         if (ret->ts_ns >= h->within.min_ns && ret->ts_ns <= h->within.max_ns)
             return true;
@@ -35,16 +35,10 @@ static bool walk_next(struct head_walk *h, struct entry *ret)
 
 static int reserve_entries(struct scan_worker *w, size_t n, struct err *err)
 {
-    if (n <= w->cap_entries)
-        return 0;
-    size_t cap = n * 2;
-    int r = query_charge(scan_control(w), (cap - w->cap_entries) * sizeof *w->entries, err);
-    if (r < 0)
-        return r;
-    w->charged_bytes += (cap - w->cap_entries) * sizeof *w->entries;
-    w->entries = mem_realloc(w->entries, cap * sizeof *w->entries);
-    w->cap_entries = cap;
-    return 0;
+    size_t before = w->cap_entries;
+    int r = query_grow(scan_control(w), &w->entries, &w->cap_entries, n, sizeof *w->entries, err);
+    w->charged_bytes += (w->cap_entries - before) * sizeof *w->entries;
+    return r;
 }
 
 static void reverse(struct entry *v, size_t n)
@@ -64,7 +58,7 @@ static int next_batch(struct head_walk *h, size_t *ret_n, struct err *err)
     struct entry e;
     size_t n = 0;
     while (walk_next(h, &e)) {
-        if (h->run->in_order && n >= BATCH_ENTRIES && e.ts_ns != w->entries[n - 1].ts_ns) {
+        if (h->strand->in_order && n >= BATCH_ENTRIES && e.ts_ns != w->entries[n - 1].ts_ns) {
             h->next = e;
             h->has_next = true;
             break;
@@ -103,31 +97,31 @@ static size_t keep_passing(struct query_worker *q, uint32_t stream, struct entry
     return kept;
 }
 
-static int share_stretch(struct query_worker *q, const struct plan_run *run,
+static int share_stretch(struct query_worker *q, const struct plan_strand *strand,
                          const struct stretch *s, struct err *err)
 {
     size_t n = s->to - s->from;
     struct entry *v = mem_alloc(n * sizeof *v); /* the batch itself serves other queries */
     memcpy(v, q->worker->entries + s->from, n * sizeof *v);
-    n = keep_passing(q, run->stream, v, n);
-    int r = scan_share(q, run, s->zone, v, n, q->state->bare && !q->worker->scan->again, err);
+    n = keep_passing(q, strand->stream, v, n);
+    int r = scan_share(q, strand, s->zone, v, n, err);
     free(v);
     return r;
 }
 
-static int scan_batch(struct query_worker *q, const struct plan_run *run, const int64_t *ts_ns,
-                      size_t n, struct err *err)
+static int scan_batch(struct query_worker *q, const struct plan_strand *strand,
+                      const int64_t *ts_ns, size_t n, struct err *err)
 {
     struct scan_worker *w = q->worker;
     int r = 0;
-    if (scan_drops_stream(q->state, run->stream))
+    if (scan_drops_stream(q->state, strand->stream))
         return 0;
-    scan_cut(w, q, run, ts_ns, 0, (uint32_t)n);
+    scan_cut(w, q, strand, ts_ns, 0, (uint32_t)n);
     for (size_t i = 0; i < w->n_stretches && r == 0; i++) {
         const struct stretch *s = scan_stretch(w, i);
         r = s->zone == SCAN_NO_ZONE
-                ? scan_entries(q, run->stream, w->entries + s->from, s->to - s->from, false, err)
-                : share_stretch(q, run, s, err);
+                ? scan_entries(q, strand->stream, w->entries + s->from, s->to - s->from, false, err)
+                : share_stretch(q, strand, s, err);
     }
     return r;
 }
@@ -149,7 +143,7 @@ static int scan_batches(struct scan_worker *w, struct head_walk *h, struct err *
         ts_ns = mem_grow(ts_ns, &cap, n, sizeof *ts_ns);
         copy_times(w->entries, n, ts_ns);
         for (size_t i = 0; i < w->scan->n_queries && r == 0; i++)
-            r = scan_batch(&w->queries[i], &h->run->run, ts_ns, n, err);
+            r = scan_batch(&w->queries[i], &h->strand->strand, ts_ns, n, err);
     }
     free(ts_ns);
     return r;
@@ -158,12 +152,12 @@ static int scan_batches(struct scan_worker *w, struct head_walk *h, struct err *
 int scan_head(struct scan_worker *w, const struct plan_task *t, struct err *err)
 {
     const struct plan *p = w->scan->plan;
-    const struct plan_head_run *run = &p->head_runs[t->first_run];
-    struct head_walk h = {.w = w, .run = run, .within = p->within};
-    head_iter_init(&h.it, p->view->heads[run->head]->head, p->streams[run->run.stream].head_idx,
-                   p->view->visible[run->head]);
+    const struct plan_head_strand *strand = &p->head_strands[t->first_strand];
+    struct head_walk h = {.w = w, .strand = strand, .within = p->within};
+    head_iter_init(&h.it, p->view->heads[strand->head]->head,
+                   p->streams[strand->strand.stream].head_idx, p->view->visible[strand->head]);
     int r = scan_batches(w, &h, err);
     for (size_t i = 0; i < w->scan->n_queries && r == 0; i++)
-        r = scan_arrive(&w->queries[i], &run->run, err);
+        r = scan_arrive(&w->queries[i], &strand->strand, err);
     return r;
 }

@@ -3,8 +3,9 @@
  *     scan.c        tasks, workers, rounds
  *     scan_chunk.c  a chunk: select rows, count
  *     scan_prune.c  what need not be read of it
- *     scan_head.c   a head run
- *     scan_row.c    a row: pipeline, then the answer */
+ *     scan_head.c   a head strand
+ *     scan_row.c    a row: pipeline, then the answer
+ *     scan_zone.c   zones, stretches, and which round reads what */
 #pragma once
 #include "chunk/scan.h"
 #include "query/scan/row_metadata.h"
@@ -12,7 +13,7 @@
 #include "wire/stats.h"
 
 /* One query, shared by the workers. */
-struct query_state {
+struct scanned_query {
     const struct scan_query *q;
     struct zone *zones; /* of plan->zones */
     uint64_t *dropped;  /* bit per stream: no row of it can pass */
@@ -27,12 +28,12 @@ struct query_state {
     bool can_skip;                    /* some line test knows filters */
 };
 
-struct scan {
+struct scan_job {
     const struct plan *plan;
-    struct query_state *queries;
+    struct scanned_query *queries;
     size_t n_queries;
     bool backward;
-    bool again; /* the second round: zones that are in doubt, with lines */
+    bool is_second_round; /* only scan_zone.c asks */
     uint64_t charged_bytes;
     struct scan_worker *workers;
     unsigned n_workers;
@@ -49,7 +50,7 @@ struct set_series {
 
 /* One query of one worker. */
 struct query_worker {
-    const struct query_state *state;
+    const struct scanned_query *state;
     struct scan_worker *worker;
     struct pipeline_runner runner;
     uint32_t stream; /* that the runner is at, or SCAN_NO_STREAM */
@@ -58,7 +59,7 @@ struct query_worker {
     struct leaf_cell cell;        /* of the row before; its times are empty at first */
     struct buf labels, sm, parsed;
     uint32_t *series_of_stream;    /* of rows without metadata: SERIES_*; NULL: not used yet */
-    struct set_series *set_series; /* per metadata set, of the run in work */
+    struct set_series *set_series; /* per metadata set, of the strand in work */
     size_t cap_set_series;
     uint32_t set_stamp;
 };
@@ -70,7 +71,7 @@ enum {
     SERIES_ERROR = UINT32_MAX - 2
 };
 
-/* Neighbouring rows [from, to) of a run: inside a zone, or between zones. */
+/* Neighbouring rows [from, to) of a strand: inside a zone, or between zones. */
 struct stretch {
     uint32_t from, to;
     size_t zone; /* or SCAN_NO_ZONE */
@@ -78,7 +79,7 @@ struct stretch {
 #define SCAN_NO_ZONE SIZE_MAX
 
 struct scan_worker {
-    struct scan *scan;
+    struct scan_job *scan;
     struct chunk_decoder *decoder;
     struct row_set rows, tmp[2];
     struct row_metadata all_metadata; /* of zones, where the query's own has not all keys */
@@ -92,13 +93,9 @@ struct scan_worker {
     uint32_t n_rows; /* that went down a pipeline */
 };
 
-static inline bool scan_drops_stream(const struct query_state *q, uint32_t stream)
+static inline bool scan_drops_stream(const struct scanned_query *q, uint32_t stream)
 {
     return q->dropped[stream / 64] >> (stream % 64) & 1;
-}
-static inline bool spans_touch(struct time_span a, struct time_span b)
-{
-    return a.min_ns <= b.max_ns && b.min_ns <= a.max_ns;
 }
 static inline struct query_control *scan_control(const struct scan_worker *w)
 {
@@ -109,7 +106,7 @@ static inline bool scan_wants_ts(const struct query_worker *q, int64_t ts_ns)
     return !q->state->q->top || top_rows_may_keep(q->state->q->top, ts_ns);
 }
 
-/* --- scan_row.c ---------------------------------------------------------------------------- */
+/* ---- scan_row.c ---- */
 
 /* A row that passed the line tests.  `position` orders rows of one stream and time.  all_metadata:
  * e has not just the keys that matter to the pipeline. */
@@ -125,12 +122,34 @@ bool scan_may_keep(struct query_worker *q, uint32_t stream, const struct entry *
 /* Of a static pipeline: the series of that stream's rows with that metadata, or SERIES_*. */
 int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view sm, uint32_t *ret,
                        struct err *err);
-/* The run has brought all it has to its zones; takes up zones that are complete. */
-int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *err);
-/* Adds entries of a run to a zone. */
-int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
-               const struct entry *v, size_t n, bool bare, struct err *err);
-/* --- chunks ---------------------------------------------------------------------------------- */
+
+/* ---- scan_zone.c: rounds, and what they read ---- */
+
+/* Something of the task is read in this round. */
+bool scan_wants_task(const struct scan_job *s, const struct plan_task *t);
+/* Something of the strand is read in this round for the query. */
+bool scan_wants_strand(const struct query_worker *q, const struct plan_strand *strand);
+/* Entries are brought to zones without their lines. */
+bool scan_shares_bare(const struct query_worker *q);
+/* After a round whose workers have ended: prepares the next one; false when there is none. */
+bool scan_next_round(struct scan_job *s);
+
+/* Cuts rows [from, to) of a strand, whose times rise, at its zones; ts[i] is the time of row i.
+ * Stretches that this round does not read are left out. */
+void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_strand *strand,
+              const int64_t *ts_ns, uint32_t from, uint32_t to);
+/* The stretch that comes i-th in the direction of the scan. */
+const struct stretch *scan_stretch(const struct scan_worker *w, size_t i);
+/* The first row of [from, to) after that time. */
+uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts);
+
+/* Brings entries of a strand to a zone; their lines may go away afterwards. */
+int scan_share(struct query_worker *q, const struct plan_strand *strand, size_t zone,
+               const struct entry *v, size_t n, struct err *err);
+/* The strand has brought all it has to its zones; takes up zones that are complete. */
+int scan_arrive(struct query_worker *q, const struct plan_strand *strand, struct err *err);
+
+/* ---- chunks ---- */
 
 /* A chunk in work for one query. */
 struct chunk_scan {
@@ -154,15 +173,7 @@ void scan_narrow_by_values(const struct chunk_scan *c);
 /* Whether the chunk may have a row with that metadata key. */
 bool scan_chunk_has_key(const struct chunk_scan *c, struct str_view name);
 
-/* --- the tasks ------------------------------------------------------------------------------ */
+/* ---- the tasks ---- */
 
 int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err);
 int scan_head(struct scan_worker *w, const struct plan_task *t, struct err *err);
-
-/* Cuts rows [from, to) of a run, whose times rise, at its zones; ts[i] is the time of row i. */
-void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_run *run,
-              const int64_t *ts_ns, uint32_t from, uint32_t to);
-/* The first row of [from, to) after that time. */
-uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts);
-/* The stretch that comes i-th in the direction of the scan. */
-const struct stretch *scan_stretch(const struct scan_worker *w, size_t i);

@@ -38,15 +38,15 @@ static bool some_level_passes(const struct query_worker *q, const struct label_i
 static bool streams_have(const struct chunk_scan *c, struct str_view name)
 {
     const struct plan *p = c->w->scan->plan;
-    for (uint32_t i = 0; i < c->t->n_runs; i++)
-        if (labels_get(p->streams[c->part->runs[c->t->first_run + i].stream].labels, name).p)
+    for (uint32_t i = 0; i < c->t->n_strands; i++)
+        if (labels_get(p->streams[c->part->strands[c->t->first_strand + i].stream].labels, name).p)
             return true;
     return false;
 }
 
 static bool levels_may_pass(const struct chunk_scan *c)
 {
-    const struct query_state *s = c->q->state;
+    const struct scanned_query *s = c->q->state;
     static const struct str_view key = {"detected_level", sizeof "detected_level" - 1};
     if (c->meta->flags & CHUNK_UNKNOWN_LEVEL)
         return true;
@@ -113,7 +113,7 @@ void scan_narrow_by_values(const struct chunk_scan *c)
 
 static int filter_may_pass(const struct chunk_scan *c, bool *ret, struct err *err)
 {
-    const struct query_state *s = c->q->state;
+    const struct scanned_query *s = c->q->state;
     struct str_view filter;
     *ret = true;
     if (!s->can_skip || c->meta->filter_bits == 0)
@@ -201,9 +201,9 @@ static int narrow_by(const struct chunk_scan *c, const struct label_instr *test,
         verdict = mem_alloc((column.n_values + (size_t)1) * sizeof *verdict);
         judge_values(c->q, test, &column, verdict);
     }
-    for (uint32_t i = 0; i < c->t->n_runs; i++) {
-        const struct segment_run *run = &c->part->selected->runs[c->t->first_run + i].run;
-        uint32_t stream = c->part->runs[c->t->first_run + i].stream;
+    for (uint32_t i = 0; i < c->t->n_strands; i++) {
+        const struct segment_run *run = &c->part->selected->runs[c->t->first_strand + i].run;
+        uint32_t stream = c->part->strands[c->t->first_strand + i].stream;
         if (labels_get(p->streams[stream].labels, test->filter->name).p)
             continue;
         if (excluded)
@@ -218,7 +218,7 @@ static int narrow_by(const struct chunk_scan *c, const struct label_instr *test,
 
 int scan_narrow_by_labels(const struct chunk_scan *c, struct err *err)
 {
-    const struct query_state *s = c->q->state;
+    const struct scanned_query *s = c->q->state;
     for (size_t i = 0; i < s->n_label_tests; i++) {
         const struct label_instr *test = one_key_test(&s->label_tests[i]);
         int r = test && row_set_next(&c->w->rows, 0) != UINT32_MAX ? narrow_by(c, test, err) : 0;

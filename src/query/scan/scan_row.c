@@ -3,7 +3,7 @@
 
 static bool line_passes(struct query_worker *q, struct str_view line)
 {
-    const struct query_state *s = q->state;
+    const struct scanned_query *s = q->state;
     for (size_t i = 0; i < s->n_line_tests; i++)
         if (!line_test_passes(&s->line_tests[i], q->runner.scratch, line))
             return false;
@@ -162,100 +162,4 @@ int scan_static_series(struct query_worker *q, uint32_t stream, struct str_view 
     if (known && r == 0)
         *known = *ret;
     return r;
-}
-
-/* ---- zones ---- */
-
-int scan_share(struct query_worker *q, const struct plan_run *run, size_t zone,
-               const struct entry *v, size_t n, bool bare, struct err *err)
-{
-    struct zone_share *s;
-    if (n == 0)
-        return 0;
-    int r = zone_share_new(&s, run->arrival, v, n, bare, scan_control(q->worker), err);
-    if (r == 0)
-        zone_add(&q->state->zones[zone], s);
-    return r;
-}
-
-static int take_zone(struct query_worker *q, size_t zone, uint32_t stream, struct err *err)
-{
-    struct zone_entries e;
-    struct query_control *control = scan_control(q->worker);
-    int r = zone_collapse(&q->state->zones[zone], &e, control, err);
-    if (r == 0)
-        r = scan_entries(q, stream, e.v, e.n, true, err);
-    q->worker->stats.store.total_duplicates += (int64_t)e.n_repeats;
-    zone_entries_deinit(&e, control);
-    return r;
-}
-
-int scan_arrive(struct query_worker *q, const struct plan_run *run, struct err *err)
-{
-    for (size_t z = run->first_zone; z < run->first_zone + run->n_zones; z++) {
-        struct zone *zone = &q->state->zones[z];
-        if (q->worker->scan->again && !zone->needs_lines)
-            continue;
-        if (!zone_arrive(zone))
-            continue;
-        int r = take_zone(q, z, run->stream, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* ---- stretches ---- */
-
-/* The first row of [from, to) at or after ts. */
-static uint32_t row_at(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts)
-{
-    while (from < to) {
-        uint32_t mid = from + (to - from) / 2;
-        if (ts_ns[mid] < ts)
-            from = mid + 1;
-        else
-            to = mid;
-    }
-    return from;
-}
-
-uint32_t scan_row_after(const int64_t *ts_ns, uint32_t from, uint32_t to, int64_t ts)
-{
-    return ts == INT64_MAX ? to : row_at(ts_ns, from, to, ts + 1);
-}
-
-static void add_stretch(struct scan_worker *w, uint32_t from, uint32_t to, size_t zone)
-{
-    if (from >= to)
-        return;
-    w->stretches =
-        mem_grow(w->stretches, &w->cap_stretches, w->n_stretches + 1, sizeof *w->stretches);
-    w->stretches[w->n_stretches++] = (struct stretch){from, to, zone};
-}
-
-void scan_cut(struct scan_worker *w, const struct query_worker *q, const struct plan_run *run,
-              const int64_t *ts_ns, uint32_t from, uint32_t to)
-{
-    const struct overlap_zone *zones = w->scan->plan->zones;
-    bool again = w->scan->again;
-    w->n_stretches = 0;
-    from = row_at(ts_ns, from, to, q->state->q->within.min_ns);
-    to = scan_row_after(ts_ns, from, to, q->state->q->within.max_ns);
-    for (size_t z = run->first_zone; z < run->first_zone + run->n_zones; z++) {
-        uint32_t begin = row_at(ts_ns, from, to, zones[z].at.min_ns);
-        uint32_t end = scan_row_after(ts_ns, begin, to, zones[z].at.max_ns);
-        if (!again)
-            add_stretch(w, from, begin, SCAN_NO_ZONE);
-        if (!again || q->state->zones[z].needs_lines)
-            add_stretch(w, begin, end, z);
-        from = end;
-    }
-    if (!again)
-        add_stretch(w, from, to, SCAN_NO_ZONE);
-}
-
-const struct stretch *scan_stretch(const struct scan_worker *w, size_t i)
-{
-    return &w->stretches[w->scan->backward ? w->n_stretches - 1 - i : i];
 }

@@ -107,19 +107,6 @@ static struct kept_row *copy_row(const struct top_row *row)
     return r;
 }
 
-static int reserve_slot(struct top_rows *t, struct err *err)
-{
-    if (t->n < t->cap)
-        return 0;
-    size_t cap = t->cap ? t->cap * 2 : 64;
-    int r = query_charge(t->control, (cap - t->cap) * sizeof(void *), err);
-    if (r < 0)
-        return r;
-    t->v = mem_realloc(t->v, cap * sizeof(void *));
-    t->cap = cap;
-    return 0;
-}
-
 int top_rows_offer(struct top_rows *t, const struct top_row *row, struct err *err)
 {
     if (!top_rows_may_keep(t, row->ts_ns))
@@ -132,7 +119,7 @@ int top_rows_offer(struct top_rows *t, const struct top_row *row, struct err *er
         sizeof(struct kept_row) + row->line.len + row->labels.len + row->sm.len + row->parsed.len;
     int r = query_charge(t->control, bytes, err);
     if (r >= 0 && !full)
-        r = reserve_slot(t, err);
+        r = query_grow(t->control, &t->v, &t->cap, t->n + 1, sizeof(void *), err);
     if (r < 0)
         return r;
     struct kept_row *copy = copy_row(row);

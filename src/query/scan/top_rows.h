@@ -30,6 +30,7 @@ struct top_rows {
     /* Time of the worst row kept once the heap is full; else the time that no row is worse than. */
     _Atomic int64_t bound_ns;
 };
+/* limit > 0.  Kept rows are charged to control, which is borrowed. */
 void top_rows_init(struct top_rows *t, size_t limit, bool backward, struct query_control *control);
 void top_rows_deinit(struct top_rows *t);
 /* False only when no row of that time can be among the kept any more. */
@@ -38,10 +39,11 @@ static inline bool top_rows_may_keep(const struct top_rows *t, int64_t ts_ns)
     int64_t bound = atomic_load_explicit(&t->bound_ns, memory_order_relaxed);
     return t->backward ? ts_ns >= bound : ts_ns <= bound;
 }
-/* Copies what it keeps. */
+/* Copies what it keeps.  < 0: no memory for the query. */
 int top_rows_offer(struct top_rows *t, const struct top_row *row, struct err *err);
 /* Puts the kept rows in order and returns how many; nothing may be offered afterwards. */
 size_t top_rows_sort(struct top_rows *t);
+/* Of the row in place i once they are sorted, as long as it was not taken. */
 int64_t top_rows_ts_ns(const struct top_rows *t, size_t i);
 /* Moves row i, once, to the end of the result, which stays charged to t's control. */
 int top_rows_take(struct top_rows *t, size_t i, struct log_result *ret, struct err *err);

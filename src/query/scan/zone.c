@@ -42,10 +42,10 @@ void zone_share_free(struct zone_share *s, struct query_control *control)
     }
 }
 
-void zone_init(struct zone *z, uint32_t n_runs)
+void zone_init(struct zone *z, uint32_t n_strands)
 {
     atomic_init(&z->shares, NULL);
-    atomic_init(&z->n_missing, n_runs);
+    atomic_init(&z->n_missing, n_strands);
     z->needs_lines = false;
 }
 
@@ -72,7 +72,7 @@ static int by_arrival(const void *x, const void *y)
 }
 
 /* Shares of rising arrival one after the other: a stable sort by time then gives the order. */
-static size_t join(struct zone_share *const *shares, size_t n_shares, struct entry *out)
+static size_t lay_out(struct zone_share *const *shares, size_t n_shares, struct entry *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < n_shares; i++) {
@@ -93,7 +93,7 @@ static int by_time_length_share(const void *x, const void *y)
     return (a->line.p > b->line.p) - (a->line.p < b->line.p);
 }
 
-/* Two entries of one time and length may be repeats, unless they stand in one run. */
+/* Two entries of one time and length may be repeats, unless they stand in one strand. */
 static bool in_doubt(struct zone_share *const *shares, size_t n_shares, struct entry *v, size_t n)
 {
     for (size_t i = 0, at = 0; i < n_shares; i++)
@@ -107,8 +107,8 @@ static bool in_doubt(struct zone_share *const *shares, size_t n_shares, struct e
     return false;
 }
 
-static int gather(struct zone_share **shares, size_t n_shares, struct zone *z,
-                  struct zone_entries *ret, struct query_control *control, struct err *err)
+static int join_shares(struct zone_share **shares, size_t n_shares, struct zone *z,
+                       struct zone_entries *ret, struct query_control *control, struct err *err)
 {
     size_t n = 0;
     bool bare = false;
@@ -122,9 +122,9 @@ static int gather(struct zone_share **shares, size_t n_shares, struct zone *z,
     ret->charged_bytes = n * sizeof *ret->v;
     ret->v = mem_alloc(ret->charged_bytes);
     qsort(shares, n_shares, sizeof(void *), by_arrival);
-    ret->n = join(shares, n_shares, ret->v);
+    ret->n = lay_out(shares, n_shares, ret->v);
     if (n_shares < 2)
-        return 0; /* a run holds no repeats */
+        return 0; /* a strand holds no repeats */
     if (bare) {
         z->needs_lines = in_doubt(shares, n_shares, ret->v, ret->n);
         if (z->needs_lines)
@@ -149,7 +149,7 @@ int zone_collapse(struct zone *z, struct zone_entries *ret, struct query_control
     n_shares = 0;
     for (struct zone_share *s = ret->shares; s; s = s->next)
         shares[n_shares++] = s;
-    int r = gather(shares, n_shares, z, ret, control, err);
+    int r = join_shares(shares, n_shares, z, ret, control, err);
     free(shares);
     return r;
 }

@@ -254,6 +254,20 @@ static int fs_del(struct object_store *store, struct str_view key, struct err *e
     return file_unlink(path.p, err);
 }
 
+/* Both names lie in one folder: the only use of it. */
+static int fs_rename(struct object_store *store, struct str_view from, struct str_view to,
+                     struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf old_path = BUF_INIT, new_path = BUF_INIT, folder = BUF_INIT;
+    path_of((struct fs_store *)store, from, &old_path);
+    path_of((struct fs_store *)store, to, &new_path);
+    const char *slash = strrchr(new_path.p, '/');
+    buf_put_bytes(&folder, new_path.p, (size_t)(slash - new_path.p));
+    buf_put_u8(&folder, 0);
+    int r = file_rename(old_path.p, new_path.p, err);
+    return r < 0 ? r : file_fsync_dir(folder.p, err);
+}
+
 static void fs_free(struct object_store *store)
 {
     free(((struct fs_store *)store)->root);
@@ -270,6 +284,7 @@ static const struct object_ops fs_ops = {
     .close = fs_close,
     .list = fs_list,
     .del = fs_del,
+    .rename = fs_rename,
     .free = fs_free,
 };
 

@@ -166,3 +166,24 @@ int object_delete(struct object_store *s, struct str_view key, struct err *err)
     int r = check_key(key, err);
     return r < 0 ? r : counted("delete", s->ops->del(s, key, err));
 }
+
+static int copy_and_delete(struct object_store *s, struct str_view from, struct str_view to,
+                           struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf bytes = BUF_INIT;
+    int r = object_get(s, from, UINT64_MAX, &bytes, err);
+    if (r == 0)
+        r = object_put(s, to, buf_view(&bytes), err);
+    return r < 0 ? r : object_delete(s, from, err);
+}
+
+int object_rename(struct object_store *s, struct str_view from, struct str_view to, struct err *err)
+{
+    int r = check_key(from, err);
+    if (r == 0)
+        r = check_key(to, err);
+    if (r < 0)
+        return r;
+    return s->ops->rename ? counted("rename", s->ops->rename(s, from, to, err))
+                          : copy_and_delete(s, from, to, err);
+}

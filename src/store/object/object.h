@@ -40,6 +40,9 @@ struct object_ops {
     int (*list)(struct object_store *s, struct str_view prefix, object_list_fn *fn, void *ctx,
                 struct err *err);
     int (*del)(struct object_store *s, struct str_view key, struct err *err);
+    /* NULL: the store has no such thing, and the bytes are written again. */
+    int (*rename)(struct object_store *s, struct str_view from, struct str_view to,
+                  struct err *err);
     void (*free)(struct object_store *s);
 };
 
@@ -91,4 +94,8 @@ int object_list(struct object_store *s, struct str_view prefix, object_list_fn *
                 struct err *err);
 int object_delete(struct object_store *s, struct str_view key,
                   struct err *err); /* absent is fine */
+/* Durably under another name; what stood there goes.  A store without renaming reads the object
+ * into memory: for what is rare. */
+int object_rename(struct object_store *s, struct str_view from, struct str_view to,
+                  struct err *err);
 bool object_key_valid(struct str_view key);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A time by one of Go's layouts: elements are replaced, all else is copied. */
 #include <stdio.h>
 
 #include "template/gotime/layout.h"

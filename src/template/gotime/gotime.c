@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Seconds since 1970 to year, month and day and back, in the Gregorian calendar of all years. */
 #include "template/gotime/gotime.h"
 
 #include "base/tz.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the elements ("Jan", "02", "-07:00", ".000") in one of Go's layouts; the same for printing
+ * and for reading. */
 #include "template/gotime/layout.h"
+
+#include "base/ascii.h"
 
 /* Longest first where one begins another. */
 static const struct {
@@ -50,7 +54,7 @@ size_t gotime_fraction_length(struct str_view s, enum gotime_element *ret)
     size_t n = 1;
     while (n < s.len && s.p[n] == s.p[1])
         n++;
-    if (n < s.len && gotime_is_digit(s.p[n]))
+    if (n < s.len && ascii_is_digit(s.p[n]))
         return 0;
     *ret = s.p[1] == '0' ? E_FRACTION_FIXED : E_FRACTION_TRIMMED;
     return n;
@@ -62,7 +66,7 @@ size_t gotime_element_at(struct str_view s, enum gotime_element *ret)
         struct str_view text = sv_of(ELEMENTS[i].text);
         if (!sv_starts_with(s, text))
             continue;
-        if (ELEMENTS[i].e == E_MONTH && s.len > 3 && s.p[3] >= 'a' && s.p[3] <= 'z')
+        if (ELEMENTS[i].e == E_MONTH && s.len > 3 && ascii_is_lower(s.p[3]))
             return 0; /* "January" was tried before: another word */
         if (ELEMENTS[i].e == E_NONE) {
             *ret = E_NONE; /* "_2006": the underscore is text */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layout.h - the elements of Go's layouts; private to gotime_*.c.
+/* layout.h - the elements of Go's layouts; private to this folder.
  * The reference time is Mon Jan 2 15:04:05 -0700 MST 2006. */
 #pragma once
+#include "base/ascii.h"
 #include "template/gotime/gotime.h"
 
 enum gotime_element {
@@ -47,8 +48,3 @@ enum gotime_element {
 size_t gotime_element_at(struct str_view s, enum gotime_element *ret);
 /* The same for .000 and ,999 alone. */
 size_t gotime_fraction_length(struct str_view s, enum gotime_element *ret);
-
-static inline bool gotime_is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}

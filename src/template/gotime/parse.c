@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A text by one of Go's layouts to a time, as leniently as Go reads: a fraction of a second may
+ * stand there unasked, and the name of a zone decides nothing.  Without an offset in the text that
+ * of the caller's zone holds. */
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "template/gotime/layout.h"
 
 struct parse {
@@ -18,7 +22,7 @@ static int take_number(struct parse *p, size_t least, size_t most)
 {
     int v = 0;
     size_t n = 0;
-    for (; n < most && n < p->text.len && gotime_is_digit(p->text.p[n]); n++)
+    for (; n < most && n < p->text.len && ascii_is_digit(p->text.p[n]); n++)
         v = v * 10 + (p->text.p[n] - '0');
     if (n < least)
         p->bad = true;
@@ -47,7 +51,7 @@ static void take_fraction(struct parse *p, size_t most)
     p->text = sv_from(p->text, 1);
     int scale = 100000000;
     size_t n = 0;
-    for (; n < most && n < p->text.len && gotime_is_digit(p->text.p[n]); n++, scale /= 10)
+    for (; n < most && n < p->text.len && ascii_is_digit(p->text.p[n]); n++, scale /= 10)
         p->nsec += (p->text.p[n] - '0') * scale;
     p->bad |= n == 0;
     p->text = sv_from(p->text, n);
@@ -87,7 +91,7 @@ static void take_offset(struct parse *p, enum gotime_element e)
 static void take_zone_name(struct parse *p)
 {
     size_t n = 0;
-    while (n < p->text.len && n < 5 && p->text.p[n] >= 'A' && p->text.p[n] <= 'Z')
+    while (n < p->text.len && n < 5 && ascii_is_upper(p->text.p[n]))
         n++;
     p->bad |= n < 3;
     snprintf(p->zone, sizeof p->zone, "%.*s", (int)n, p->text.p);
@@ -105,7 +109,7 @@ static void take_seconds(struct parse *p, struct str_view layout_after, size_t l
     p->second = take_number(p, least, 2);
     enum gotime_element e = E_NONE;
     bool fraction_follows = p->text.len >= 2 && (p->text.p[0] == '.' || p->text.p[0] == ',') &&
-                            gotime_is_digit(p->text.p[1]);
+                            ascii_is_digit(p->text.p[1]);
     if (fraction_follows && !gotime_fraction_length(layout_after, &e))
         take_fraction(p, 9); /* Go reads a fraction that the layout does not name */
 }
@@ -153,7 +157,7 @@ static void take_pm(struct parse *p)
 static void take_named_fraction(struct parse *p, bool trimmed, struct str_view layout)
 {
     bool begins = p->text.len && (p->text.p[0] == '.' || p->text.p[0] == ',');
-    if (trimmed && !(begins && p->text.len >= 2 && gotime_is_digit(p->text.p[1])))
+    if (trimmed && !(begins && p->text.len >= 2 && ascii_is_digit(p->text.p[1])))
         return;
     p->bad |= !begins;
     take_fraction(p, trimmed ? 9 : layout.len - 1);

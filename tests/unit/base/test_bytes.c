@@ -184,6 +184,23 @@ static void test_an_arena_counts_what_it_took(void **state)
     assert_in_range(a.used_bytes, asked, asked + asked / 4 + (512 << 10));
 }
 
+static void test_arrays_in_an_arena_grow_and_keep_what_they_hold(void **state)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    uint32_t *v = NULL;
+    size_t cap = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        v = arena_grow(&a, v, &cap, i + 1, sizeof *v);
+        assert_true(cap > i);
+        v[i] = i;
+    }
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(v[i], i);
+    assert_ptr_equal(arena_grow(&a, v, &cap, 1, sizeof *v), v);
+    v = arena_grow(&a, v, &cap, 5 * cap, sizeof *v);
+    assert_true(cap >= 5 * 1000 && v[999] == 999);
+}
+
 static void test_a_cleared_arena_is_used_again(void **state)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
@@ -234,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_padding_fills_with_zeros),
         cmocka_unit_test(test_arena_pieces_are_apart_and_aligned),
         cmocka_unit_test(test_an_arena_counts_what_it_took),
+        cmocka_unit_test(test_arrays_in_an_arena_grow_and_keep_what_they_hold),
         cmocka_unit_test(test_a_cleared_arena_is_used_again),
         cmocka_unit_test(test_a_large_piece_leaves_the_current_block_in_use),
         cmocka_unit_test(test_copies_end_in_a_nul),

@@ -302,6 +302,27 @@ static void test_what_is_printed_loads_back_to_the_same(void **state)
     assert_null(strstr(diff.p, "max_bytes"));
 }
 
+static bool keep_some(void *ctx, const struct conf_row *row)
+{
+    return strcmp(row->key, ctx) != 0;
+}
+
+static void test_rows_are_printed_as_json(void **state)
+{
+    struct fixture *f = *state;
+    static char unwanted[] = "deep.share";
+    assert_int_equal(load(f, "name: \"a\\\"b\\n\"\nsecret: s3\nblock: {a: [1, null, ''], b: {}}\n"),
+                     0);
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT;
+    conf_rows_print_json(rows, N_ROWS(rows), &f->top, keep_some, unwanted, &out);
+    buf_put_u8(&out, 0);
+    assert_string_equal(out.p,
+                        "{\"on\":true,\"n\":-5,\"max_bytes\":\"256KB\",\"deep.wait\":\"1m30s\","
+                        "\"keep_for\":\"30d1h\",\"name\":\"a\\\"b\\u000a\",\"names\":[\"a\","
+                        "\"b\"],\"block\":{\"a\":[\"1\",null,\"\"],\"b\":{}},\"secret\":"
+                        "\"<secret>\",\"old_key\":false}");
+}
+
 static void test_defaults_are_printed_whatever_is_loaded(void **state)
 {
     struct fixture *f = *state;
@@ -431,6 +452,11 @@ static void test_durations_and_sizes_print_as_loki_prints_them(void **state)
              {"0", 0, "0B"},
              {"10 MiB", 10 << 20, "10MB"},
              {"3k", 3072, "3KB"},
+             {"12.", 12, "12B"},
+             {".5kb", 512, "512B"},
+             {"0.0001KB", 0, "0B"},
+             {"1.1PiB", 1238489897526886, "1238489897526886B"},
+             {"9007199254740993", 9007199254740993, "9007199254740993B"},
              {"1TB", 1ULL << 40, "1TB"}};
     for (size_t i = 0; i < sizeof z / sizeof z[0]; i++) {
         CLEANUP(buf_deinit) struct buf out = BUF_INIT;
@@ -440,8 +466,9 @@ static void test_durations_and_sizes_print_as_loki_prints_them(void **state)
         conf_put_size(&out, bytes);
         assert_true(sv_eq(buf_view(&out), sv_of(z[i].shown)));
     }
-    static const char *const wrong[] = {"",     "KB",        "-1KB",    "1XB",
-                                        "1KBB", "9999999PB", "1.2.3KB", "."};
+    static const char *const wrong[] = {
+        "",   "KB",  "-1KB", "1XB", "1KBB", "9999999PB", "1.2.3KB", ".",
+        "..", "1..", ".KB",  "1Ki", "1EB",  "1e3",       "0x10",    "9223372036854775808"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_true(conf_parse_size(sv_of(wrong[i]), &(uint64_t){0}, NULL) < 0);
 }
@@ -464,6 +491,7 @@ int main(void)
         T(test_flags_set_values_in_every_form),
         T(test_the_environment_sets_values),
         T(test_what_is_printed_loads_back_to_the_same),
+        T(test_rows_are_printed_as_json),
         T(test_defaults_are_printed_whatever_is_loaded),
         T(test_the_reference_page_has_every_key),
         T(test_overrides_refuse_what_holds_for_the_process),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* str_view, utf8, num, rfc3339, clock, uuid, tz: text and what it means. */
+/* str_view, ascii, utf8, go_quote, num, rfc3339, clock, uuid, tz: text and what it means. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,10 +7,13 @@
 
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
+#include "base/go_quote.h"
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "base/tz.h"
@@ -26,7 +29,7 @@ static uint64_t random_u64(void)
     return random_state;
 }
 
-/* --- views --- */
+/* ---- views ---- */
 
 static void test_views_compare_bytewise_and_shorter_first(void **state)
 {
@@ -106,7 +109,73 @@ static void test_whole_numbers_are_read_to_their_last_bit(void **state)
     assert_false(sv_to_i64(SV("-9223372036854775809"), &i));
 }
 
-/* --- UTF-8 --- */
+/* ---- characters and escapes ---- */
+
+static void test_classes_of_characters_are_those_of_ascii(void **state)
+{
+    for (int c = -128; c < 0x300; c++) {
+        bool ascii = c >= 0 && c < 0x80;
+        assert_int_equal(ascii_is_digit(c), ascii && isdigit(c) != 0);
+        assert_int_equal(ascii_is_letter(c), ascii && isalpha(c) != 0);
+        assert_int_equal(ascii_is_alnum(c), ascii && isalnum(c) != 0);
+        assert_int_equal(ascii_is_word(c), (ascii && isalnum(c) != 0) || c == '_');
+        assert_int_equal(ascii_hex_value(c) >= 0, ascii && isxdigit(c) != 0);
+        assert_int_equal(ascii_lower(c), ascii ? tolower(c) : c);
+        assert_int_equal(ascii_upper(c), ascii ? toupper(c) : c);
+    }
+    assert_int_equal(ascii_hex_value('F'), 15);
+    assert_int_equal(ascii_digit_value('7', 8), 7);
+    assert_int_equal(ascii_digit_value('8', 8), -1);
+}
+
+static void assert_escape(const char *text, const char *meant, size_t n_meant)
+{
+    char out[GO_ESCAPE_BYTES];
+    size_t n = 99;
+    assert_int_equal(go_unescape(sv_of(text), '"', out, &n), strlen(text));
+    assert_int_equal(n, n_meant);
+    assert_memory_equal(out, meant, n_meant);
+}
+
+static void test_go_escapes_are_read_and_bad_ones_refused(void **state)
+{
+    assert_escape("n", "\n", 1);
+    assert_escape("\\", "\\", 1);
+    assert_escape("\"", "\"", 1);
+    assert_escape("x41", "A", 1);
+    assert_escape("101", "A", 1);
+    assert_escape("377", "\xff", 1);
+    assert_escape("u00e9", "\xc3\xa9", 2);
+    assert_escape("U0001F600", "\xf0\x9f\x98\x80", 4);
+    assert_escape("400", "", 0);       /* no byte */
+    assert_escape("ud800", "", 0);     /* half of a code point */
+    assert_escape("U00110000", "", 0); /* beyond the last one */
+    static const char *const bad[] = {"",   "'",   "q",    "x4",       "xg0",
+                                      "08", "18x", "u00e", "U0001F60", "8"};
+    char out[GO_ESCAPE_BYTES];
+    size_t n;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(go_unescape(sv_of(bad[i]), '"', out, &n), 0);
+    assert_int_equal(go_unescape(sv("a\0", 0), '"', out, &n), 0);
+    assert_int_equal(go_unescape(sv("\0", 1), '"', out, &n), 0);
+}
+
+static void test_json_escapes_join_their_halves(void **state)
+{
+    uint32_t c;
+    assert_int_equal(utf8_json_escape(SV("00e9x"), &c), 4);
+    assert_int_equal(c, 0xe9);
+    assert_int_equal(utf8_json_escape(SV("d83d\\ude00"), &c), 10);
+    assert_int_equal(c, 0x1f600);
+    assert_int_equal(utf8_json_escape(SV("d83d\\u0041"), &c), 4);
+    assert_int_equal(c, 0xd83d);
+    assert_int_equal(utf8_json_escape(SV("de00"), &c), 4);
+    assert_int_equal(c, 0xde00);
+    assert_int_equal(utf8_json_escape(SV("00e"), &c), 0);
+    assert_int_equal(utf8_json_escape(SV("00g0"), &c), 0);
+}
+
+/* ---- UTF-8 ---- */
 
 static void test_every_code_point_survives_utf8(void **state)
 {
@@ -160,7 +229,7 @@ static void test_code_points_are_taken_one_by_one_over_bytes_that_are_none(void 
     assert_int_equal(rest.len, 0);
 }
 
-/* --- numbers --- */
+/* ---- numbers ---- */
 
 static void assert_float_text(double v, const char *want)
 {
@@ -235,6 +304,28 @@ static void test_floats_read_back_and_none_is_shorter(void **state)
     assert_float_text(5e-324, smallest);
 }
 
+static void test_the_shortest_digits_come_with_the_exponent_of_the_first(void **state)
+{
+    static const struct {
+        double v;
+        const char *digits;
+        int exponent;
+    } cases[] = {{0, "0", 0},
+                 {0.25, "25", -1},
+                 {1200, "12", 3},
+                 {1e300, "1", 300},
+                 {5e-324, "5", -324},
+                 {0.1 + 0.2, "30000000000000004", -1},
+                 {1e15 + 1, "1000000000000001", 15}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char digits[NUM_SHORTEST_DIGITS];
+        int exponent, n = num_shortest(cases[i].v, digits, &exponent);
+        assert_int_equal(n, strlen(cases[i].digits));
+        assert_memory_equal(digits, cases[i].digits, (size_t)n);
+        assert_int_equal(exponent, cases[i].exponent);
+    }
+}
+
 static void test_integers_are_written_as_printf_does(void **state)
 {
     CLEANUP(buf_deinit) struct buf b = BUF_INIT;
@@ -277,7 +368,7 @@ static void test_sample_times_have_three_decimals_at_most(void **state)
     }
 }
 
-/* --- times --- */
+/* ---- times ---- */
 
 static void test_times_survive_being_written(void **state)
 {
@@ -360,7 +451,7 @@ static void test_a_fake_clock_stands_until_it_is_moved(void **state)
     assert_true(clock_mono_ns() >= before);
 }
 
-/* --- names --- */
+/* ---- names ---- */
 
 static void test_uuids_are_random_and_read_back(void **state)
 {
@@ -426,11 +517,15 @@ int main(void)
         cmocka_unit_test(test_blanks_are_trimmed_at_both_ends),
         cmocka_unit_test(test_only_ascii_letters_lose_their_case),
         cmocka_unit_test(test_whole_numbers_are_read_to_their_last_bit),
+        cmocka_unit_test(test_classes_of_characters_are_those_of_ascii),
+        cmocka_unit_test(test_go_escapes_are_read_and_bad_ones_refused),
+        cmocka_unit_test(test_json_escapes_join_their_halves),
         cmocka_unit_test(test_every_code_point_survives_utf8),
         cmocka_unit_test(test_what_is_not_utf8_is_refused),
         cmocka_unit_test(test_code_points_are_taken_one_by_one_over_bytes_that_are_none),
         cmocka_unit_test(test_floats_are_written_as_loki_writes_them),
         cmocka_unit_test(test_floats_read_back_and_none_is_shorter),
+        cmocka_unit_test(test_the_shortest_digits_come_with_the_exponent_of_the_first),
         cmocka_unit_test(test_integers_are_written_as_printf_does),
         cmocka_unit_test(test_sample_times_have_three_decimals_at_most),
         cmocka_unit_test(test_times_survive_being_written),

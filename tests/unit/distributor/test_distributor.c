@@ -95,14 +95,20 @@ static void on_reply(void *ctx, int status, struct str_view text)
     snprintf(f->answer_text, sizeof f->answer_text, "%.*s", SV_ARG(text));
 }
 
+static void open_with(struct fixture *f, const struct peer_ops *peer)
+{
+    const struct distributor_deps deps = {.peer = {peer, f},
+                                          .limits = limits_source_fixed(&f->limits),
+                                          .ledger = &f->ledger,
+                                          .tenants = f->tenants};
+    distributor_close(f->d);
+    assert_int_equal(limits_finish(&f->limits, NULL), 0);
+    assert_int_equal(distributor_open(&f->d, &f->conf, &deps, NULL), 0);
+}
+
 static void open_it(struct fixture *f)
 {
-    distributor_close(f->d);
-    struct peer peer = {&ops, f};
-    assert_int_equal(limits_finish(&f->limits, NULL), 0);
-    assert_int_equal(distributor_open(&f->d, &f->conf, &f->tenants, peer,
-                                      limits_source_fixed(&f->limits), &f->ledger, NULL),
-                     0);
+    open_with(f, &ops);
 }
 
 static int set_up(void **state)
@@ -110,7 +116,7 @@ static int set_up(void **state)
     struct fixture *f = mem_zalloc(1, sizeof *f);
     clock_fake_set(NOW_NS, NS_PER_S);
     limits_set_defaults(&f->limits, &f->arena);
-    conf_rows_set_defaults(distributor_rows, distributor_n_rows, &f->conf, &f->arena);
+    conf_rows_set_defaults(distributor_conf_rows, distributor_conf_n_rows, &f->conf, &f->arena);
     f->limits.discover_service_name.n = 0; /* shorter texts; its own test turns it on */
     f->tenants = (struct tenant_policy){true, SV("fake")};
     ledger_init(&f->ledger, 256 << 20);
@@ -196,7 +202,7 @@ static int64_t discarded(const char *reason)
     return strtoll(strchr(all.p + at, '}') + 1, NULL, 10);
 }
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 static void test_what_is_stored_is_answered_with_204(void **state)
 {
@@ -284,7 +290,7 @@ static void test_tenants_come_from_the_header(void **state)
     assert_int_equal(f->answer, 204);
 }
 
-/* --- labels --- */
+/* ---- labels ---- */
 
 static void test_streams_are_refused_for_their_labels(void **state)
 {
@@ -380,7 +386,7 @@ static void test_blocked_tenants_get_the_configured_status(void **state)
     assert_answer(f, 204, "");
 }
 
-/* --- entries --- */
+/* ---- entries ---- */
 
 static void test_entries_are_refused_for_their_time(void **state)
 {
@@ -473,7 +479,7 @@ static void test_checks_come_in_their_order(void **state)
     assert_non_null(strstr(f->answer_text, "too many structured metadata"));
 }
 
-/* --- some of it --- */
+/* ---- some of it ---- */
 
 static void test_the_good_part_is_stored_and_the_rest_told_once_each(void **state)
 {
@@ -544,10 +550,7 @@ static void test_429_is_for_pushes_of_which_nothing_was_kept(void **state)
 {
     struct fixture *f = *state;
     static const struct peer_ops second = {.push = refuse_the_second};
-    distributor_close(f->d);
-    assert_int_equal(distributor_open(&f->d, &f->conf, &f->tenants, (struct peer){&second, f},
-                                      limits_source_fixed(&f->limits), &f->ledger, NULL),
-                     0);
+    open_with(f, &second);
     push(f, "{\"stream\":{\"a\":\"1\"},\"values\":[[\"%N\",\"x\"]]},{\"stream\":{\"a\":\"2\"},"
             "\"values\":"
             "[[\"%N\",\"x\"]]}");
@@ -558,7 +561,7 @@ static void test_429_is_for_pushes_of_which_nothing_was_kept(void **state)
     assert_answer(f, 429, "stream limit");
 }
 
-/* --- rates and memory --- */
+/* ---- rates and memory ---- */
 
 static void push_bytes(struct fixture *f, size_t n)
 {

@@ -19,7 +19,23 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- parameters --- */
+/* ---- headers ---- */
+
+static void test_headers_keep_their_order_and_ignore_case(void **state)
+{
+    struct header_list l = {0};
+    assert_null(headers_get(&l, SV("Host")).p);
+    for (int i = 0; i < 40; i++)
+        headers_add(&l, &arena, arena_printf(&arena, "Name-%d", i / 2),
+                    arena_printf(&arena, "value %d", i));
+    assert_int_equal(l.n, 40);
+    assert_true(sv_eq(headers_get(&l, SV("NAME-7")), SV("value 14")));
+    assert_int_equal(headers_count(&l, SV("name-19")), 2);
+    assert_int_equal(headers_count(&l, SV("name")), 0);
+    assert_null(headers_get(&l, SV("Name-20")).p);
+}
+
+/* ---- parameters ---- */
 
 static void test_escapes_are_decoded_and_broken_ones_stay(void **state)
 {
@@ -71,7 +87,7 @@ static void test_there_is_a_most_of_parameters(void **state)
     assert_false(params_add(&q, &arena, buf_view(&form)));
 }
 
-/* --- routes --- */
+/* ---- routes ---- */
 
 static const struct http_route routes[] = {
     {.path = "/loki/api/v1/push", .methods = HTTP_POST},
@@ -163,7 +179,7 @@ static void test_metrics_name_routes_by_their_template(void **state)
     router_deinit(&s);
 }
 
-/* --- gzip --- */
+/* ---- gzip ---- */
 
 static void test_clients_say_whether_they_take_gzip(void **state)
 {
@@ -205,7 +221,7 @@ static void test_pieces_compress_to_one_stream(void **state)
     assert_true(sv_eq(buf_view(&back), buf_view(&plain)));
 }
 
-/* --- statuses --- */
+/* ---- statuses ---- */
 
 static void test_errors_have_their_status(void **state)
 {
@@ -229,6 +245,7 @@ static void test_errors_have_their_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_headers_keep_their_order_and_ignore_case),
         cmocka_unit_test(test_escapes_are_decoded_and_broken_ones_stay),
         cmocka_unit_test(test_forms_keep_order_and_repeats),
         cmocka_unit_test(test_there_is_a_most_of_parameters),

@@ -29,7 +29,7 @@ struct fixture {
     _Atomic bool saw_gone;
 };
 
-/* --- handlers --- */
+/* ---- handlers ---- */
 
 /* "METHOD path param [name=value]... body" */
 static void echo(void *ctx, struct http_request *req)
@@ -153,7 +153,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- a client --- */
+/* ---- a client ---- */
 
 static int dial(struct fixture *f)
 {
@@ -211,7 +211,7 @@ static void wait_until(_Atomic unsigned *n, unsigned want)
     assert_true(atomic_load(n) >= want);
 }
 
-/* --- tests --- */
+/* ---- tests ---- */
 
 static void test_requests_arrive_whole(void **state)
 {

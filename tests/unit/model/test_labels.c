@@ -27,7 +27,7 @@ static void assert_text(struct buf *out, const char *want)
     buf_deinit(out);
 }
 
-/* --- sets --- */
+/* ---- sets ---- */
 
 static void test_sets_are_sorted_and_equal_names_keep_their_order(void **state)
 {
@@ -71,7 +71,7 @@ static void test_sets_compare_by_name_then_value_then_length(void **state)
     assert_int_equal(labels_cmp(set(a1, 2), set(a1, 2)), 0);
 }
 
-/* --- the encoded form --- */
+/* ---- the encoded form ---- */
 
 static void test_sets_survive_encoding(void **state)
 {
@@ -140,7 +140,7 @@ static void test_the_hash_is_part_of_the_format(void **state)
                      UINT64_C(0xc18e19049e0a98c6));
 }
 
-/* --- label text --- */
+/* ---- label text ---- */
 
 static void assert_parses(struct str_view text, const char *want)
 {
@@ -251,7 +251,7 @@ static void test_go_quotes_what_does_not_print(void **state)
     }
 }
 
-/* --- matchers --- */
+/* ---- matchers ---- */
 
 static bool matches(enum match_op op, const char *pattern, const char *value)
 {

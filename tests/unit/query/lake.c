@@ -105,6 +105,8 @@ struct query_env lake_env(struct lake *l, const char *tenant, struct query_contr
                               .pool = l->pool,
                               .use_filters = l->use_filters,
                               .tenant = sv_of(tenant),
+                              .scope = &READ_SCOPE_ALL,
+                              .deletes = &DELETE_FILTERS_NONE,
                               .limits = &l->limits,
                               .control = control,
                               .stats = stats};

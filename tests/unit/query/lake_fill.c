@@ -160,7 +160,14 @@ static void move_data(struct lake *l)
     }
 }
 
-static void push_random(struct lake *l, unsigned n_entries)
+/* The one move that leaves all in heads. */
+static void move_between_heads(struct lake *l)
+{
+    if (l->n_heads < VIEW_MAX_HEADS)
+        lake_rotate(l);
+}
+
+static void push_random(struct lake *l, unsigned n_entries, void (*move)(struct lake *l))
 {
     CLEANUP(buf_deinit) struct buf line = BUF_INIT;
     CLEANUP(buf_deinit) struct buf sm = BUF_INIT;
@@ -181,7 +188,7 @@ static void push_random(struct lake *l, unsigned n_entries)
             lake_stream(l, one_in(8) ? "other" : "t", stream_texts[random_below(n_streams)]);
         lake_push(l, s, random_ts(i, n_entries), buf_view(&line), buf_view(&sm));
         if (one_in(every))
-            move_data(l);
+            move(l);
     }
 }
 
@@ -196,5 +203,11 @@ void lake_fill(struct lake *l)
                                .target_raw_bytes = (small ? 200 : 2500) + random_below(4000),
                                .filter = one_in(4) ? CHUNK_FILTER_AUTO : CHUNK_FILTER_ALWAYS};
     l->use_filters = !one_in(4);
-    push_random(l, small ? 20 + random_below(600) : 1000 + random_below(500));
+    push_random(l, small ? 20 + random_below(600) : 1000 + random_below(500), move_data);
+}
+
+void lake_fill_heads(struct lake *l, unsigned n_entries)
+{
+    has_backslashes = has_level_metadata = true;
+    push_random(l, n_entries, move_between_heads);
 }

@@ -11,3 +11,5 @@ void random_start(uint64_t seed);
 uint32_t random_below(uint32_t n);
 bool one_in(uint32_t n);
 void lake_fill(struct lake *l);
+/* The same, but all of it stays in heads. */
+void lake_fill_heads(struct lake *l, unsigned n_entries);

@@ -115,7 +115,7 @@ static double total_of(struct fixture *f, const char *query, int64_t step_ns)
     const struct eval_result *res;
     const struct logql_expr *expr = begin(f, query);
     struct eval_grid grid = eval_grid_of(step_ns, N_ROWS * NS_PER_S, step_ns);
-    if (engine_metric(&f->env, expr, &grid, &(struct eval_options){0}, &e, &res, &err) < 0)
+    if (engine_metric(&f->env, 1, expr, &grid, &(struct eval_options){0}, &e, &res, &err) < 0)
         fail_msg("%s: %s", query, err.text);
     double sum = 0;
     for (size_t i = 0; i < res->n_series; i++)
@@ -134,7 +134,7 @@ static size_t rows_of(struct fixture *f, const char *query, const struct log_opt
     struct err err = ERR_INIT;
     struct log_result res;
     const struct logql_expr *expr = begin(f, query);
-    if (engine_log(&f->env, &expr->log, o, &res, &err) < 0)
+    if (engine_log(&f->env, 1, &expr->log, o, &res, &err) < 0)
         fail_msg("%s: %s", query, err.text);
     size_t n = res.n_rows;
     log_result_deinit(&res);
@@ -304,9 +304,9 @@ static int run_of(struct fixture *f, const char *query, struct err *err)
     struct eval_grid grid = eval_grid_of(0, 1000 * NS_PER_S, NS_PER_S);
     struct log_options o = all_backward;
     o.limit = 5000;
-    return expr->kind == LOGQL_LOG
-               ? engine_log(&f->env, &expr->log, &o, &res, err)
-               : engine_metric(&f->env, expr, &grid, &(struct eval_options){0}, &e, &values, err);
+    return expr->kind == LOGQL_LOG ? engine_log(&f->env, 1, &expr->log, &o, &res, err)
+                                   : engine_metric(&f->env, 1, expr, &grid,
+                                                   &(struct eval_options){0}, &e, &values, err);
 }
 
 static const char *const heavy[] = {
@@ -413,7 +413,7 @@ static void test_a_result_outlives_the_data_it_came_from(void **state)
     const struct logql_expr *expr = begin(f, "{kind=\"x\"}");
     struct log_result res;
     struct log_options o = all_backward;
-    assert_int_equal(engine_log(&f->env, &expr->log, &o, &res, NULL), 0);
+    assert_int_equal(engine_log(&f->env, 1, &expr->log, &o, &res, NULL), 0);
     lake_spill(&f->lake, PLACE_LOCAL); /* the head's memory goes: no view holds it */
     lake_merge(&f->lake, 0, f->lake.n_segments, CHUNK_ROWS);
     assert_int_equal(res.n_rows, 10);

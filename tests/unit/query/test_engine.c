@@ -205,7 +205,7 @@ static void check_log_query(struct lake *l, const char *text, const struct log_o
         qsort_r(want.v, want.n, sizeof *want.v, by_answer, &want.backward);
     size_t n = cut(&want, o, interval_ns);
     struct log_result got;
-    if (engine_log(&q.env, &q.expr->log, o, &got, &err) < 0)
+    if (engine_log(&q.env, 1, &q.expr->log, o, &got, &err) < 0)
         fail_msg("seed %u: %s: %s", seed_number, text, err.text);
     log_result_thin(&got, interval_ns);
     struct buf b = BUF_INIT;
@@ -302,7 +302,7 @@ static void check_metric_query(struct lake *l, const char *text, const struct ev
     plain_metric(l, &q, grid, &want);
     struct eval *e;
     const struct eval_result *res = NULL;
-    int r = engine_metric(&q.env, q.expr, grid, &(struct eval_options){0}, &e, &res, &err);
+    int r = engine_metric(&q.env, 1, q.expr, grid, &(struct eval_options){0}, &e, &res, &err);
     print_result(&got, r, res, &err);
     if (!sv_eq(buf_view(&want), buf_view(&got)))
         fail_msg("seed %u: %s [%lld + %zu * %lld]: got\n%.*s\nwant\n%.*s", seed_number, text,

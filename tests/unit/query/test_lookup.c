@@ -12,6 +12,7 @@
 #include "logql/parse.h"
 #include "query/lookup.h"
 #include "query/volume.h"
+#include "wire/stats.h"
 
 #define T0 (INT64_C(1700000000) * NS_PER_S)
 
@@ -21,6 +22,8 @@ struct fixture {
     struct lake lake;
     struct arena arena;
     struct query_control control;
+    struct query_stats stats;
+    struct query_env env;
     struct err err;
 };
 
@@ -42,6 +45,7 @@ static int setup(void **state)
         }
     }
     f->control = (struct query_control){.deadline_mono_ns = INT64_MAX};
+    f->env = lake_env(&f->lake, "t", &f->control, &f->stats);
     *state = f;
     return 0;
 }
@@ -56,21 +60,13 @@ static int teardown(void **state)
     return 0;
 }
 
-static void open_lookup(struct fixture *f, struct lookup *l, const char *selector, int64_t min_s,
-                        int64_t max_s)
+static void open_selection(struct fixture *f, struct selection *s, const char *selector,
+                           int64_t min_s, int64_t max_s)
 {
-    struct lookup_ask ask = {
-        .source = &f->lake.source,
-        .tenant = SV("t"),
-        .min_ts_ns = T0 + min_s * NS_PER_S,
-        .max_ts_ns = T0 + max_s * NS_PER_S,
-        .control = &f->control,
-        .arena = &f->arena,
-    };
+    struct selection_query q = {.within = {T0 + min_s * NS_PER_S, T0 + max_s * NS_PER_S}};
     assert_int_equal(
-        logql_parse_matchers(&f->arena, sv_of(selector), &ask.matchers, &ask.n_matchers, &f->err),
-        0);
-    assert_int_equal(lookup_open(l, &ask, &f->err), 0);
+        logql_parse_matchers(&f->arena, sv_of(selector), &q.matchers, &q.n_matchers, &f->err), 0);
+    assert_int_equal(selection_open(s, &f->env, &q, &f->err), 0);
 }
 
 static const char *joined(struct fixture *f, const struct index_names *names)
@@ -85,22 +81,22 @@ static const char *joined(struct fixture *f, const struct index_names *names)
 
 static const char *names_of(struct fixture *f, const char *selector, int64_t min_s, int64_t max_s)
 {
-    struct lookup l;
+    struct selection s;
     struct index_names names;
-    open_lookup(f, &l, selector, min_s, max_s);
-    assert_int_equal(lookup_names(&l, &names, &f->err), 0);
-    lookup_close(&l);
+    open_selection(f, &s, selector, min_s, max_s);
+    assert_int_equal(lookup_names(&s, &f->arena, &names, &f->err), 0);
+    selection_close(&s);
     return joined(f, &names);
 }
 
 static const char *values_of(struct fixture *f, const char *name, const char *selector,
                              int64_t min_s, int64_t max_s)
 {
-    struct lookup l;
+    struct selection s;
     struct index_names names;
-    open_lookup(f, &l, selector, min_s, max_s);
-    assert_int_equal(lookup_values(&l, sv_of(name), &names, &f->err), 0);
-    lookup_close(&l);
+    open_selection(f, &s, selector, min_s, max_s);
+    assert_int_equal(lookup_values(&s, sv_of(name), &f->arena, &names, &f->err), 0);
+    selection_close(&s);
     return joined(f, &names);
 }
 
@@ -125,24 +121,24 @@ static void test_streams_without_an_entry_in_the_range_are_not_seen(void **state
 static void test_series_are_label_sets_each_once(void **state)
 {
     struct fixture *f = *state;
-    struct lookup l;
+    struct selection s;
     struct series_set set;
     series_set_init(&set);
-    open_lookup(f, &l, "{app=~\"all|one|three\"}", 0, 300);
-    assert_int_equal(lookup_series(&l, &set, &f->err), 0);
+    open_selection(f, &s, "{app=~\"all|one|three\"}", 0, 300);
+    assert_int_equal(lookup_series(&s, &set, &f->err), 0);
     assert_int_equal(set.n, 3);
-    lookup_close(&l);
+    selection_close(&s);
     series_set_deinit(&set);
 }
 
 static struct index_stats stats_of(struct fixture *f, const char *selector, int64_t min_s,
                                    int64_t max_s)
 {
-    struct lookup l;
-    struct index_stats stats;
-    open_lookup(f, &l, selector, min_s, max_s);
-    assert_int_equal(lookup_stats(&l, &stats, &f->err), 0);
-    lookup_close(&l);
+    struct selection s;
+    struct index_stats stats = {0};
+    open_selection(f, &s, selector, min_s, max_s);
+    assert_int_equal(lookup_stats(&s, &stats, &f->err), 0);
+    selection_close(&s);
     return stats;
 }
 
@@ -162,34 +158,29 @@ static void test_statistics_count_memory_and_segments(void **state)
 static void test_what_is_kept_is_charged_and_meets_the_budget(void **state)
 {
     struct fixture *f = *state;
-    struct lookup l;
+    struct selection s;
     struct index_names names;
     f->control.max_bytes = 10;
-    struct lookup_ask ask = {.source = &f->lake.source,
-                             .tenant = SV("t"),
-                             .max_ts_ns = INT64_MAX,
-                             .control = &f->control,
-                             .arena = &f->arena};
-    int r = lookup_open(&l, &ask, &f->err);
+    struct selection_query q = {.within = {0, INT64_MAX}};
+    int r = selection_open(&s, &f->env, &q, &f->err);
     if (r == 0)
-        r = lookup_names(&l, &names, &f->err);
-    lookup_close(&l);
+        r = lookup_names(&s, &f->arena, &names, &f->err);
+    selection_close(&s);
     assert_int_equal(r, ERR_OVER_BUDGET);
 }
 
 /* "{a="b"} bucket=bytes ...; ..." */
 static const char *volume_text(struct fixture *f, const char *selector, struct volume_ask ask)
 {
-    struct lookup l;
+    struct selection s;
     struct volume v;
     struct buf text = BUF_INIT;
-    ask.control = &f->control;
     ask.start_ns = T0;
     ask.end_ns = T0 + 300 * NS_PER_S;
-    volume_init(&v, &ask);
-    open_lookup(f, &l, selector, 0, 300);
-    assert_int_equal(lookup_sizes(&l, volume_sizes(&v), &f->err), 0);
-    lookup_close(&l);
+    volume_init(&v, &ask, &f->control);
+    open_selection(f, &s, selector, 0, 300);
+    assert_int_equal(volume_add(&v, &s, &f->err), 0);
+    selection_close(&s);
     int r = volume_finish(&v, &f->err);
     for (size_t i = 0; i < v.n_groups && r == 0; i++) {
         buf_printf(&text, "%s%.*s", i ? "; " : "", SV_ARG(v.groups[i].text));

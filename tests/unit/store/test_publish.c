@@ -7,7 +7,6 @@
 #include "chunk/head.h"
 #include "lmdb_faults.h"
 #include "store/object/object.h"
-#include "store/strays.h"
 
 static void test_a_segment_is_seen_from_its_commit_on_and_not_before(void **state)
 {
@@ -135,41 +134,6 @@ static void test_rows_that_cannot_be_written_take_the_segment_with_them(void **s
     }
 }
 
-static void test_strays_are_what_the_catalog_does_not_name(void **state)
-{
-    struct publishing *f = *state;
-    struct leftovers failed = LEFTOVERS_INIT;
-    struct uuid self = catalog_installation(f->p.deps.catalog).uuid, uuid;
-    struct segment_info live[2] = {prepared(f, PLACE_LOCAL, 10), prepared(f, PLACE_LOCAL, 20)};
-    struct publication what = {.add = live, .n_add = 2};
-    assert_int_equal(publish_commit(&f->p, &failed, &what, NULL), 0);
-    struct segment_draft stray = write_segment(f, PLACE_LOCAL, 30);
-    struct object_store *local = f->p.deps.stores.local;
-    assert_int_equal(object_put(local, SV("a.seg"), SV("what is this"), NULL), 0);
-    assert_int_equal(object_put(local, SV("a.txt"), SV("nobody asks"), NULL), 0);
-    assert_int_equal(object_delete(local, live[1].key, NULL), 0);
-
-    struct view *v = view_pin(f->p.deps.views);
-    struct strays s = STRAYS_INIT;
-    assert_int_equal(strays_list(&s, &f->p.deps.stores, PLACE_LOCAL, v->segments, v->n_segments,
-                                 INT64_MAX, NULL),
-                     0);
-    view_unpin(v);
-    assert_int_equal(s.n, 2);
-    assert_int_equal(s.n_missing, 1);
-    assert_true(sv_eq(s.missing[0].key, live[1].key));
-    for (size_t i = 0; i < s.n; i++) {
-        bool ours = sv_eq(s.v[i].key, stray.key);
-        struct stores *stores = &f->p.deps.stores;
-        assert_int_equal(stray_judge(&s.v[i], stores, self, 39, &uuid), STRAY_UNCLEAR);
-        assert_int_equal(stray_judge(&s.v[i], stores, uuid_new(), 40, &uuid), STRAY_UNCLEAR);
-        assert_int_equal(stray_judge(&s.v[i], stores, self, 40, &uuid),
-                         ours ? STRAY_KEPT_ELSEWHERE : STRAY_UNCLEAR);
-    }
-    assert_memory_equal(uuid.b, stray.header.uuid, UUID_BYTES);
-    strays_deinit(&s);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, publishing_setup, publishing_teardown)
@@ -179,7 +143,6 @@ int main(void)
         T(test_heads_change_in_the_same_step_or_stay),
         T(test_a_commit_that_fails_changes_nothing_and_is_taken_back_by_the_next),
         T(test_rows_that_cannot_be_written_take_the_segment_with_them),
-        T(test_strays_are_what_the_catalog_does_not_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,6 @@ struct fixture {
     unsigned n_notes[4];
     struct str_view damaged[MAX_NOTES];
     int note_result;
-    uint64_t wal_first_lsn;
     /* What was rebuilt. */
     struct catalog *catalog;
     struct index *index;
@@ -37,7 +36,6 @@ static int setup(void **state)
     if (folder_setup(&folder) < 0)
         return -1;
     f->folder = folder;
-    f->wal_first_lsn = UINT64_MAX;
     f->local = object_mem_new();
     f->objects = object_mem_new();
     *state = f;
@@ -87,7 +85,6 @@ static int rebuild_as(struct fixture *f, const struct uuid *installation)
                                 .catalog_folder = in_folder(f->folder, "catalog"),
                                 .index_folder = in_folder(f->folder, "index"),
                                 .installation = installation,
-                                .wal_first_lsn = f->wal_first_lsn,
                                 .note = take_note,
                                 .ctx = f};
     f->err = ERR_INIT;
@@ -498,7 +495,7 @@ static void test_dead_segments_count_for_the_covered_lsn_and_damaged_ones_do_not
     assert_int_equal(catalog_covered_lsn(f->catalog), 200);
 }
 
-static void test_records_of_a_damaged_segment_are_replayed_where_the_wal_has_them(void **state)
+static void test_the_log_is_covered_up_to_the_first_gap(void **state)
 {
     struct fixture *f = *state;
     struct segment_spec v[4];
@@ -507,18 +504,13 @@ static void test_records_of_a_damaged_segment_are_replayed_where_the_wal_has_the
         put(f, &v[i]);
     }
     damage(f, &v[1], 100);
-    /* Where the WAL begins, and from where on it is replayed. */
-    static const uint64_t cases[][2] = {{0, 100},   {50, 100},  {100, 100}, {150, 150},
-                                        {199, 199}, {200, 400}, {399, 400}, {UINT64_MAX, 400}};
-    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        f->wal_first_lsn = cases[i][0];
-        assert_int_equal(rebuild_as(f, NULL), 0);
-        assert_int_equal(f->report.covered_lsn, cases[i][1]);
-    }
+    assert_int_equal(rebuild_as(f, NULL), 0);
+    assert_int_equal(f->report.covered_lsn, 100);
+    assert_int_equal(f->report.newest_lsn, 400);
     damage(f, &v[1], 100); /* whole again */
-    f->wal_first_lsn = 0;
     assert_int_equal(rebuild_as(f, NULL), 0);
     assert_int_equal(f->report.covered_lsn, 400);
+    assert_int_equal(f->report.newest_lsn, 400);
 }
 
 static void test_a_given_installation_is_taken(void **state)
@@ -533,7 +525,8 @@ static void test_a_given_installation_is_taken(void **state)
     assert_int_equal(f->report.covered_lsn, 100);
     assert_int_equal(rebuild_as(f, NULL), 0);
     assert_true(uuid_eq(f->report.installation.uuid, abroad)); /* of the newest */
-    assert_int_equal(f->report.covered_lsn, 200);
+    assert_int_equal(f->report.covered_lsn, 0); /* who had its first batches is not here */
+    assert_int_equal(f->report.newest_lsn, 200);
 }
 
 /* ---- failures ---- */
@@ -639,7 +632,7 @@ int main(void)
         T(test_a_cut_file_is_damaged_and_stays),
         T(test_the_covered_lsn_is_the_end_of_our_own_coverage),
         T(test_dead_segments_count_for_the_covered_lsn_and_damaged_ones_do_not),
-        T(test_records_of_a_damaged_segment_are_replayed_where_the_wal_has_them),
+        T(test_the_log_is_covered_up_to_the_first_gap),
         T(test_a_given_installation_is_taken),
         T(test_folders_that_hold_something_are_refused),
         T(test_a_segment_of_a_newer_version_ends_the_rebuild),

@@ -304,6 +304,69 @@ static void test_a_large_push_is_cut_into_canonical_records(void **state)
     assert_in_range(check_canonical_records(f), 3, 10);
 }
 
+/* One entry whose metadata has the pairs detected_level=<n bytes>, and n_pairs more. */
+static void make_metadata(struct fixture *f, size_t n_bytes, unsigned n_pairs)
+{
+    CLEANUP(buf_deinit)
+    struct buf raw = BUF_INIT, stream = BUF_INIT, entry = BUF_INIT, pair = BUF_INIT,
+               value = BUF_INIT, time = BUF_INIT;
+    char name[32];
+    buf_fill(&value, 'v', n_bytes);
+    put_field(&pair, 1, SV("detected_level"));
+    put_field(&pair, 2, buf_view(&value));
+    put_number(&time, 1, 1700000000);
+    put_field(&entry, 1, buf_view(&time));
+    put_field(&entry, 2, SV("line"));
+    if (n_bytes)
+        put_field(&entry, 3, buf_view(&pair));
+    for (unsigned i = 0; i < n_pairs; i++) {
+        snprintf(name, sizeof name, "%u", i); /* becomes key_<i> */
+        put_pair(&entry, name, "x");
+    }
+    put_field(&stream, 1, SV("{a=\"b\"}"));
+    put_field(&stream, 2, buf_view(&entry));
+    put_field(&raw, 1, buf_view(&stream));
+    size_t len = snappy_max_compressed_length(raw.len);
+    buf_clear(&f->body);
+    buf_reserve(&f->body, len);
+    assert_int_equal(snappy_compress(raw.p, raw.len, f->body.p, &len), SNAPPY_OK);
+    f->body.len = len;
+}
+
+/* What the decoder of pushes keeps, the decoder of the log takes, at and around every bound; what
+ * it does not keep counts as too large for any limit. */
+static void test_metadata_that_is_kept_can_be_read_again(void **state)
+{
+    struct fixture *f = *state;
+    const size_t overhead = 1 + 1 + 14 + 4; /* of an encoded set with that one pair */
+    const struct {
+        size_t n_bytes;
+        unsigned n_pairs;
+        bool is_kept;
+    } cases[] = {
+        {LABELS_MAX_BYTES - overhead - 1, 0, true},
+        {LABELS_MAX_BYTES - overhead, 0, true},
+        {LABELS_MAX_BYTES - overhead + 1, 0, false},
+        {LABELS_MAX_BYTES, 0, false},
+        {LABELS_MAX_BYTES - 100, 20, false},
+        {0, LABELS_MAX_PAIRS / 2 - 1, true},
+        {0, LABELS_MAX_PAIRS / 2, false},
+        {10, LABELS_MAX_PAIRS / 2 - 2, true},
+        {0, 2 * LABELS_MAX_PAIRS, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        make_metadata(f, cases[i].n_bytes, cases[i].n_pairs);
+        decode(f, PUSH_PROTOBUF, 0);
+        const struct push_entry *e = &f->batch.streams[0].entries[0];
+        bool is_too_much =
+            e->sm_raw_bytes > LABELS_MAX_BYTES / 2 || e->sm_raw_pairs >= LABELS_MAX_PAIRS / 2;
+        if ((e->e.sm.len > 0) != cases[i].is_kept)
+            fail_msg("case %zu: %zu bytes kept", i, e->e.sm.len);
+        assert_int_equal(is_too_much && e->sm_raw_pairs > 0, !cases[i].is_kept);
+        assert_int_equal(check_canonical_records(f), 1);
+    }
+}
+
 static void test_a_record_of_another_decoder_is_not_guessed_at(void **state)
 {
     struct fixture *f = *state;
@@ -355,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_every_encoding_and_verdict_comes_back_from_both_kinds_of_record),
         T(test_a_large_push_is_cut_into_canonical_records),
+        T(test_metadata_that_is_kept_can_be_read_again),
         T(test_a_record_of_another_decoder_is_not_guessed_at),
         T(test_no_damage_to_a_record_crashes_the_decoder),
     };

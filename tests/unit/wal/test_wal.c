@@ -13,17 +13,19 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "wal/files.h"
+#include "wal/record.h"
 #include "wal/wal.h"
 
 enum { FILE_BYTES = 64 << 10 };
 
 struct fixture {
-    char folder[64];
+    char folder[64], witness[80];
     struct wal_options options;
     struct wal_replayed replayed;
     struct wal *wal;
     struct buf seen; /* bodies replayed, each ended by '|' */
     uint64_t first_lsn, last_lsn;
+    struct lsn_set covered, holes;
 };
 
 static int setup(void **state)
@@ -31,7 +33,9 @@ static int setup(void **state)
     struct fixture *f = mem_zalloc(1, sizeof *f);
     strcpy(f->folder, "/tmp/halogi-wal-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
+    snprintf(f->witness, sizeof f->witness, "%s/witness", f->folder);
     f->options = (struct wal_options){.folder = f->folder,
+                                      .witness = f->witness,
                                       .installation = {{1, 2, 3}},
                                       .sync_interval_ns = 1000 * 1000,
                                       .file_bytes = FILE_BYTES};
@@ -46,6 +50,8 @@ static int teardown(void **state)
     file_fault_set(NULL, NULL);
     wal_close(f->wal);
     buf_deinit(&f->seen);
+    lsn_set_deinit(&f->covered);
+    lsn_set_deinit(&f->holes);
     assert_int_equal(file_remove_tree(f->folder, NULL), 0);
     free(f);
     return 0;
@@ -63,17 +69,33 @@ static int collect(void *ctx, const struct wal_record *record, struct err *err)
     return 0;
 }
 
+static void collect_hole(void *ctx, struct lsn_span hole)
+{
+    struct fixture *f = ctx;
+    assert_true(f->holes.n == 0 || hole.first >= f->holes.v[f->holes.n - 1].end);
+    lsn_set_add(&f->holes, hole.first, hole.end);
+}
+
 /* What a start would find; leaves f->replayed for the next open. */
-static struct str_view replay(struct fixture *f, uint64_t from_lsn)
+static struct str_view replay(struct fixture *f, uint64_t covered_to)
 {
     struct err err = ERR_INIT;
+    const struct wal_sink sink = {collect, collect_hole, f};
     buf_clear(&f->seen);
     f->last_lsn = 0;
-    int r =
-        wal_replay(f->folder, f->options.installation, from_lsn, collect, f, &f->replayed, &err);
+    lsn_set_deinit(&f->holes);
+    lsn_set_add(&f->covered, 0, covered_to);
+    int r = wal_replay(&f->options, &f->covered, &sink, &f->replayed, &err);
     if (r < 0)
         fail_msg("%s", err.text);
     return buf_view(&f->seen);
+}
+
+static void expect_hole(const struct fixture *f, uint64_t first, uint64_t end)
+{
+    assert_int_equal(f->holes.n, 1);
+    assert_int_equal(f->holes.v[0].first, first);
+    assert_int_equal(f->holes.v[0].end, end);
 }
 
 static void reopen(struct fixture *f)
@@ -121,6 +143,14 @@ static void damage(struct fixture *f, unsigned number, uint64_t at)
     file_close(fd);
 }
 
+/* As if the process had died between the write of the last group and its sync. */
+static void forget_witness(struct fixture *f)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/newest", f->witness);
+    assert_int_equal(file_unlink(path, NULL), 0);
+}
+
 static void test_what_was_appended_is_replayed_in_order(void **state)
 {
     struct fixture *f = *state;
@@ -143,7 +173,7 @@ static void test_replay_begins_at_the_covered_lsn(void **state)
     uint64_t two = append(f, SV("two"));
     commit(f, "three");
     assert_true(sv_eq(replay(f, two), SV("two|three|")));
-    assert_true(sv_eq(replay(f, wal_next_lsn(f->wal)), SV("")));
+    assert_true(sv_eq(replay(f, wal_cut(f->wal)), SV("")));
 }
 
 static void test_a_torn_tail_is_left_out_and_never_comes_back(void **state)
@@ -154,15 +184,16 @@ static void test_a_torn_tail_is_left_out_and_never_comes_back(void **state)
     uint64_t lsn = commit(f, "two");
     wal_close(f->wal);
     f->wal = NULL;
+    forget_witness(f);
     damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
     reopen(f);
     assert_true(sv_eq(buf_view(&f->seen), SV("one|")));
-    assert_int_equal(f->replayed.n_corrupt, 0);
+    assert_int_equal(f->replayed.n_holes, 0);
     commit(f, "three");
     /* The bytes become whole again: a disk that shows late what it had lost. */
     damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
     assert_true(sv_eq(replay(f, 0), SV("one|three|")));
-    assert_int_equal(f->replayed.n_corrupt, 0);
+    assert_int_equal(f->replayed.n_holes, 0);
 }
 
 static void test_corruption_in_the_middle_is_counted_and_reading_goes_on(void **state)
@@ -174,8 +205,7 @@ static void test_corruption_in_the_middle_is_counted_and_reading_goes_on(void **
     commit(f, "three");
     damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
     assert_true(sv_eq(replay(f, 0), SV("one|three|")));
-    assert_int_equal(f->replayed.n_corrupt, 1);
-    assert_int_equal(f->replayed.corrupt_bytes, 128);
+    expect_hole(f, lsn - WAL_GROUP_HEADER_BYTES, lsn - WAL_GROUP_HEADER_BYTES + 128);
 }
 
 static void test_a_damaged_last_group_of_an_earlier_file_is_corruption(void **state)
@@ -187,7 +217,7 @@ static void test_a_damaged_last_group_of_an_earlier_file_is_corruption(void **st
     commit(f, "two");
     damage(f, 1, wal_lsn_offset(lsn));
     assert_true(sv_eq(replay(f, 0), SV("two|")));
-    assert_int_equal(f->replayed.n_corrupt, 1);
+    assert_int_equal(f->replayed.n_holes, 1);
 }
 
 static void test_a_damaged_file_header_costs_nothing(void **state)
@@ -209,12 +239,13 @@ static void test_files_fill_up_and_are_used_again_without_stale_records(void **s
     for (int round = 0; round < 40; round++) {
         append(f, buf_view(&body));
         assert_int_equal(wal_flush(f->wal, NULL), 0);
-        wal_covered(f->wal, wal_next_lsn(f->wal));
+        lsn_set_add(&f->covered, 0, wal_cut(f->wal));
+        wal_covered(f->wal, &f->covered);
         assert_true(wal_bytes_in_use(f->wal) <= 2 * FILE_BYTES);
     }
     uint64_t last = commit(f, "last");
     assert_true(sv_eq(replay(f, last), SV("last|")));
-    assert_int_equal(f->replayed.n_corrupt, 0);
+    assert_int_equal(f->replayed.n_holes, 0);
     char path[128];
     path_of(f, 3, path);
     assert_false(file_exists(path));
@@ -243,6 +274,7 @@ static void test_every_cut_of_the_tail_keeps_a_prefix(void **state)
     wal_close(f->wal);
     f->wal = NULL;
     char path[128];
+    forget_witness(f);
     path_of(f, 1, path);
     int fd = file_open(path, FILE_WRITE, NULL);
     for (int cut = 64 + 4 * 128; cut >= 0; cut--) {
@@ -252,7 +284,7 @@ static void test_every_cut_of_the_tail_keeps_a_prefix(void **state)
         /* Padding and reserved bytes behind a record may go without harm. */
         size_t whole = cut < 64 ? 0 : ((size_t)cut - 64) / 128;
         assert_true(seen.len / 11 >= whole && seen.len / 11 <= 4);
-        assert_int_equal(f->replayed.n_corrupt, 0);
+        assert_int_equal(f->replayed.n_holes, 0);
     }
     file_close(fd);
 }
@@ -261,7 +293,7 @@ static int take_policy(void *ctx, const struct wal_record *record, struct err *e
 {
     unsigned *count = ctx;
     if (record->type == WAL_RECORD_POLICY) {
-        assert_int_equal(ld_le64(record->body.p), 77);
+        assert_int_equal(ld_le64(record->body.p), wal_policy_id(SV("the policy")));
         assert_true(sv_eq(sv_from(record->body, 8), SV("the policy")));
         (*count)++;
     } else {
@@ -280,16 +312,146 @@ static void test_a_policy_is_defined_once_per_file(void **state)
         struct wal_entry e = {.type = WAL_RECORD_BODY,
                               .prefix = SV("head"),
                               .body = buf_view(&body),
-                              .policy_id = 77,
+                              .policy_id = wal_policy_id(SV("the policy")),
                               .policy = SV("the policy")};
         assert_int_equal(wal_append(f->wal, &e, NULL, NULL), 0);
     }
     assert_int_equal(wal_flush(f->wal, NULL), 0);
     unsigned count = 0;
     struct wal_replayed got;
-    assert_int_equal(
-        wal_replay(f->folder, f->options.installation, 0, take_policy, &count, &got, NULL), 0);
-    assert_int_equal(count, 2); /* three records to a file */
+    const struct wal_sink sink = {take_policy, NULL, &count};
+    assert_int_equal(wal_replay(&f->options, &f->covered, &sink, &got, NULL), 0);
+    assert_int_equal(count, 3); /* three records to a file; and one in the witness */
+}
+
+/* ---- files that are not what they were ---- */
+
+/* Three files of one record each, "one", "two", "three", and the log closed. */
+static void fill_three_files(struct fixture *f, uint64_t lsn[3])
+{
+    static const char *const bodies[] = {"one", "two", "three"};
+    for (int i = 0; i < 3; i++) {
+        reopen(f); /* a new epoch: the next file */
+        lsn[i] = commit(f, bodies[i]) - WAL_GROUP_HEADER_BYTES;
+    }
+    wal_close(f->wal);
+    f->wal = NULL;
+}
+
+static void test_a_missing_file_is_a_hole_wherever_it_stood(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const left[] = {"two|three|", "one|three|", "one|two|"};
+    uint64_t lsn[3];
+    char path[128], away[140];
+    fill_three_files(f, lsn);
+    for (unsigned i = 0; i < 3; i++) {
+        path_of(f, i + 1, path);
+        snprintf(away, sizeof away, "%s.away", path);
+        assert_int_equal(file_rename(path, away, NULL), 0);
+        assert_true(sv_eq(replay(f, 0), sv_of(left[i])));
+        assert_int_equal(f->replayed.n_holes, 1);
+        assert_true(f->holes.v[0].first <= lsn[i]);
+        assert_int_equal(f->holes.v[0].end, lsn[i] + 128);
+        assert_true(f->replayed.next_epoch > wal_lsn_epoch(lsn[2]));
+        assert_int_equal(file_rename(away, path, NULL), 0);
+    }
+    assert_true(sv_eq(replay(f, 0), SV("one|two|three|")));
+    assert_int_equal(f->replayed.n_holes, 0);
+}
+
+static void test_an_empty_and_a_zeroed_file_are_holes(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t lsn[3];
+    char path[128];
+    fill_three_files(f, lsn);
+    path_of(f, 3, path);
+    file_close(file_open(path, FILE_TRUNCATE, NULL));
+    assert_true(sv_eq(replay(f, 0), SV("one|two|")));
+    assert_int_equal(f->holes.v[0].end, lsn[2] + 128);
+    path_of(f, 1, path);
+    int fd = file_open(path, FILE_TRUNCATE, NULL);
+    assert_int_equal(file_truncate(fd, FILE_BYTES, NULL), 0);
+    file_close(fd);
+    assert_true(sv_eq(replay(f, 0), SV("two|")));
+    assert_int_equal(f->replayed.n_holes, 2);
+}
+
+static void test_what_segments_cover_is_no_hole(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t lsn[3];
+    char path[128];
+    fill_three_files(f, lsn);
+    for (unsigned i = 1; i <= 2; i++) {
+        path_of(f, i, path);
+        assert_int_equal(file_unlink(path, NULL), 0);
+    }
+    assert_true(sv_eq(replay(f, lsn[0] + 128), SV("three|")));
+    expect_hole(f, lsn[0] + 128, lsn[1] + 128);
+    assert_true(sv_eq(replay(f, lsn[1] + 128), SV("three|")));
+    assert_int_equal(f->replayed.n_holes, 0);
+    assert_true(sv_eq(replay(f, lsn[2] + 128), SV("")));
+    assert_int_equal(f->replayed.n_holes, 0);
+}
+
+static void test_an_older_copy_of_the_newest_file_is_a_hole(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buf_deinit) struct buf old = BUF_INIT;
+    char path[128];
+    reopen(f);
+    uint64_t one = commit(f, "one");
+    path_of(f, 1, path);
+    assert_int_equal(file_read_whole(path, 1 << 20, &old, NULL), 0);
+    commit(f, "two");
+    uint64_t three = commit(f, "three");
+    wal_close(f->wal);
+    f->wal = NULL;
+    assert_int_equal(file_write_atomic(path, buf_view(&old), NULL), 0);
+    assert_true(sv_eq(replay(f, 0), SV("one|")));
+    expect_hole(f, one - WAL_GROUP_HEADER_BYTES + 128, three - WAL_GROUP_HEADER_BYTES + 128);
+}
+
+static void test_the_last_synced_group_is_no_torn_tail(void **state)
+{
+    struct fixture *f = *state;
+    reopen(f);
+    commit(f, "one");
+    uint64_t lsn = commit(f, "two");
+    wal_close(f->wal);
+    f->wal = NULL;
+    damage(f, 1, wal_lsn_offset(lsn) + WAL_RECORD_HEADER_BYTES);
+    assert_true(sv_eq(replay(f, 0), SV("one|")));
+    expect_hole(f, lsn - WAL_GROUP_HEADER_BYTES, lsn - WAL_GROUP_HEADER_BYTES + 128);
+}
+
+/* Files come, are covered and used again, the log is closed and opened: never a hole. */
+static void test_a_log_in_good_order_has_no_holes(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buf_deinit) struct buf body = BUF_INIT;
+    uint64_t seed = 3;
+    for (int round = 0; round < 30; round++) {
+        f->options.sync = (enum wal_sync)(round % 3);
+        reopen(f);
+        assert_int_equal(f->replayed.n_holes, 0);
+        for (int i = 0; i < 8; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            buf_clear(&body);
+            buf_fill(&body, 'x', (seed >> 33) % 30000);
+            append(f, buf_view(&body));
+            if (seed >> 60 & 1)
+                assert_int_equal(wal_flush(f->wal, NULL), 0);
+            if (seed >> 61 > 5) {
+                uint64_t cut = wal_cut(f->wal);
+                assert_int_equal(wal_flush(f->wal, NULL), 0);
+                lsn_set_add(&f->covered, 0, cut);
+                wal_covered(f->wal, &f->covered);
+            }
+        }
+    }
 }
 
 struct fault {
@@ -322,7 +484,7 @@ static void test_a_failed_sync_stops_acknowledging_until_repair(void **state)
     assert_int_equal(wal_repair(f->wal, &err), 0);
     commit(f, "three");
     assert_true(sv_eq(replay(f, 0), SV("one|three|")));
-    assert_int_equal(f->replayed.n_corrupt, 0);
+    assert_int_equal(f->replayed.n_holes, 0);
 }
 
 static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **state)
@@ -390,8 +552,9 @@ static void test_a_file_of_another_installation_is_refused(void **state)
     struct err err = ERR_INIT;
     reopen(f);
     commit(f, "one");
-    struct uuid other = {{9}};
-    assert_int_equal(wal_replay(f->folder, other, 0, collect, f, &f->replayed, &err), ERR_CORRUPT);
+    f->options.installation = (struct uuid){{9}};
+    const struct wal_sink sink = {collect, NULL, f};
+    assert_int_equal(wal_replay(&f->options, &f->covered, &sink, &f->replayed, &err), ERR_CORRUPT);
 }
 
 static void test_interval_and_none_also_keep_what_close_saw(void **state)
@@ -472,6 +635,12 @@ int main(void)
         T(test_corruption_in_the_middle_is_counted_and_reading_goes_on),
         T(test_a_damaged_last_group_of_an_earlier_file_is_corruption),
         T(test_a_damaged_file_header_costs_nothing),
+        T(test_a_missing_file_is_a_hole_wherever_it_stood),
+        T(test_an_empty_and_a_zeroed_file_are_holes),
+        T(test_what_segments_cover_is_no_hole),
+        T(test_an_older_copy_of_the_newest_file_is_a_hole),
+        T(test_the_last_synced_group_is_no_torn_tail),
+        T(test_a_log_in_good_order_has_no_holes),
         T(test_files_fill_up_and_are_used_again_without_stale_records),
         T(test_a_record_larger_than_a_file_is_kept_whole),
         T(test_every_cut_of_the_tail_keeps_a_prefix),

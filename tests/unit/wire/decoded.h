@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "wire/push.h"
 
-/* --- protobuf by hand; shares no code with the reader --- */
+/* ---- protobuf by hand; shares no code with the reader ---- */
 
 static inline void pb_varint(struct buf *out, unsigned number, uint64_t v)
 {
@@ -63,7 +63,7 @@ static inline void snappy_pack(struct str_view in, struct buf *out)
     out->len = len;
 }
 
-/* --- decoding --- */
+/* ---- decoding ---- */
 
 /* Nothing added, nothing changed. */
 static inline struct push_policy bare_policy(void)

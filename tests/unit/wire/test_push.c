@@ -38,7 +38,7 @@ static void assert_one(const struct push_policy *policy, const char *labels, con
     assert_decodes(policy, buf_view(&body), want);
 }
 
-/* --- service_name --- */
+/* ---- service_name ---- */
 
 static void test_the_service_is_named_by_the_first_label_of_the_list(void **state)
 {
@@ -62,7 +62,7 @@ static void test_the_service_is_named_by_the_first_label_of_the_list(void **stat
     assert_one(&p, "\"app\":\"a\"", "x", "", "{app=a} 1:x");
 }
 
-/* --- detected_level --- */
+/* ---- detected_level ---- */
 
 static void test_the_level_comes_from_the_best_source(void **state)
 {
@@ -110,7 +110,7 @@ static void test_the_level_comes_from_the_best_source(void **state)
     assert_one(&p, "\"level\":\"warn\"", "error", "", "{level=warn} 1:error");
 }
 
-/* --- metadata, lines, times --- */
+/* ---- metadata, lines, times ---- */
 
 static void test_metadata_is_normalised_and_counted_as_sent(void **state)
 {
@@ -201,7 +201,7 @@ static void test_repeated_label_names_are_told_and_never_a_stream(void **state)
     assert_int_equal(d.streams[0].set.n, 3);
 }
 
-/* --- bounds --- */
+/* ---- bounds ---- */
 
 static void put_flood(struct buf *body, size_t n_entries)
 {
@@ -295,7 +295,7 @@ static void test_unknown_formats_and_codings_are_refused(void **state)
     assert_int_equal(e.result, ERR_INVALID);
 }
 
-/* --- the policy in the log --- */
+/* ---- the policy in the log ---- */
 
 static void test_a_policy_survives_the_log(void **state)
 {

@@ -6,86 +6,89 @@
 
 /* ---- heads ---- */
 
-static void add_head_run(struct plan *p, uint32_t stream, uint32_t head)
+static void add_head_strand(struct plan *p, uint32_t stream, uint32_t head)
 {
     struct head_bounds b;
     if (!head_stream_bounds(p->view->heads[head]->head, p->streams[stream].head_idx, &b) ||
         b.max_ts_ns < p->within.min_ns || b.min_ts_ns > p->within.max_ns)
         return;
-    p->head_runs[p->n_head_runs++] = (struct plan_head_run){
-        .run = {.stream = stream, .arrival = (uint64_t)(p->n_parts + head) << 32},
+    p->head_strands[p->n_head_strands++] = (struct plan_head_strand){
+        .strand = {.stream = stream, .arrival = (uint64_t)(p->n_parts + head) << 32},
         .head = head,
         .at = {b.min_ts_ns, b.max_ts_ns},
         .in_order = b.in_order};
 }
 
-static void find_head_runs(struct plan *p)
+static void find_head_strands(struct plan *p)
 {
     size_t n = 0;
     for (uint32_t s = 0; s < p->n_streams; s++)
         n += p->streams[s].head_idx != PLAN_NO_HEAD;
-    p->head_runs = ARENA_ARRAY(&p->arena, struct plan_head_run, n * p->view->n_heads);
+    p->head_strands = ARENA_ARRAY(&p->arena, struct plan_head_strand, n * p->view->n_heads);
     for (uint32_t s = 0; s < p->n_streams; s++)
         for (uint32_t h = 0; p->streams[s].head_idx != PLAN_NO_HEAD && h < p->view->n_heads; h++)
-            add_head_run(p, s, h);
+            add_head_strand(p, s, h);
 }
 
-/* ---- runs of parts ---- */
+/* ---- runs ---- */
 
 static struct time_span span_of(const struct segment_run *run)
 {
     return (struct time_span){run->min_ts_ns, run->max_ts_ns};
 }
 
-static void number_runs(struct plan *p)
+static void number_strands(struct plan *p)
 {
     for (size_t i = 0; i < p->n_parts; i++) {
         struct plan_part *part = &p->parts[i];
         size_t n = part->selected->n_runs;
-        part->runs = ARENA_ARRAY(&p->arena, struct plan_run, n);
+        part->strands = ARENA_ARRAY(&p->arena, struct plan_strand, n);
         for (size_t k = 0; k < n; k++)
-            part->runs[k] =
-                (struct plan_run){.stream = p->rank_of_series[part->selected->runs[k].series],
-                                  .arrival = (uint64_t)i << 32 | part->selected->runs[k].arrival};
+            part->strands[k] = (struct plan_strand){
+                .stream = p->rank_of_series[part->selected->runs[k].series],
+                .arrival = (uint64_t)i << 32 | part->selected->runs[k].arrival};
     }
 }
 
 /* ---- zones ---- */
 
-/* Runs of all streams, those of one stream side by side. */
-struct run_groups {
+/* The strands of all streams, those of one stream side by side. */
+struct strands_of_streams {
     size_t *end; /* per stream; start is the end of the one before */
     struct time_span *spans;
-    struct plan_run **runs;
+    struct plan_strand **strands;
     size_t n;
 };
 
-static void each_run(struct plan *p,
-                     void (*fn)(struct run_groups *, struct plan_run *, struct time_span),
-                     struct run_groups *g)
+static void each_strand(struct plan *p,
+                        void (*fn)(struct strands_of_streams *, struct plan_strand *,
+                                   struct time_span),
+                        struct strands_of_streams *g)
 {
     for (size_t i = 0; i < p->n_parts; i++)
         for (size_t k = 0; k < p->parts[i].selected->n_runs; k++)
-            fn(g, &p->parts[i].runs[k], span_of(&p->parts[i].selected->runs[k].run));
-    for (size_t i = 0; i < p->n_head_runs; i++)
-        fn(g, &p->head_runs[i].run, p->head_runs[i].at);
+            fn(g, &p->parts[i].strands[k], span_of(&p->parts[i].selected->runs[k].run));
+    for (size_t i = 0; i < p->n_head_strands; i++)
+        fn(g, &p->head_strands[i].strand, p->head_strands[i].at);
 }
 
-static void count_run(struct run_groups *g, struct plan_run *run, struct time_span at)
+static void count_strand(struct strands_of_streams *g, struct plan_strand *strand,
+                         struct time_span at)
 {
-    g->end[run->stream]++;
+    g->end[strand->stream]++;
     g->n++;
 }
 
-static void place_run(struct run_groups *g, struct plan_run *run, struct time_span at)
+static void place_strand(struct strands_of_streams *g, struct plan_strand *strand,
+                         struct time_span at)
 {
-    size_t to = g->end[run->stream]++;
+    size_t to = g->end[strand->stream]++;
     g->spans[to] = at;
-    g->runs[to] = run;
+    g->strands[to] = strand;
 }
 
 /* Counts to starts; placing turns them into ends. */
-static void starts_of_counts(struct run_groups *g, uint32_t n_streams)
+static void starts_of_counts(struct strands_of_streams *g, uint32_t n_streams)
 {
     size_t at = 0;
     for (uint32_t s = 0; s < n_streams; s++) {
@@ -100,8 +103,8 @@ struct zone_list {
     size_t n, cap;
 };
 
-static void find_zones_of(struct overlap_finder *f, const struct run_groups *g, uint32_t stream,
-                          struct time_span within, struct zone_list *zones)
+static void find_zones_of(struct overlap_finder *f, const struct strands_of_streams *g,
+                          uint32_t stream, struct time_span within, struct zone_list *zones)
 {
     size_t from = stream ? g->end[stream - 1] : 0, to = g->end[stream];
     overlap_find(f, g->spans + from, to - from, within);
@@ -111,8 +114,8 @@ static void find_zones_of(struct overlap_finder *f, const struct run_groups *g, 
     memcpy(zones->v + zones->n, f->v, f->n * sizeof *f->v);
     for (size_t i = from; i < to; i++) {
         size_t first;
-        g->runs[i]->n_zones = (uint32_t)overlap_zones_in(f, g->spans[i], &first);
-        g->runs[i]->first_zone = zones->n + first;
+        g->strands[i]->n_zones = (uint32_t)overlap_zones_in(f, g->spans[i], &first);
+        g->strands[i]->first_zone = zones->n + first;
     }
     zones->n += f->n;
 }
@@ -131,10 +134,10 @@ static int keep_zones(struct plan *p, const struct zone_list *zones, struct err 
     return 0;
 }
 
-static int find_zones_in(struct plan *p, struct run_groups *g, struct err *err)
+static int find_zones_in(struct plan *p, struct strands_of_streams *g, struct err *err)
 {
     starts_of_counts(g, p->n_streams);
-    each_run(p, place_run, g);
+    each_strand(p, place_strand, g);
     struct overlap_finder f = OVERLAP_FINDER_INIT;
     struct zone_list zones = {0};
     for (uint32_t s = 0; s < p->n_streams; s++)
@@ -147,16 +150,16 @@ static int find_zones_in(struct plan *p, struct run_groups *g, struct err *err)
 
 static int find_zones(struct plan *p, struct err *err)
 {
-    struct run_groups g = {.end = mem_zalloc(p->n_streams + (size_t)1, sizeof *g.end)};
-    each_run(p, count_run, &g);
-    uint64_t bytes = g.n * (sizeof *g.spans + sizeof *g.runs);
+    struct strands_of_streams g = {.end = mem_zalloc(p->n_streams + (size_t)1, sizeof *g.end)};
+    each_strand(p, count_strand, &g);
+    uint64_t bytes = g.n * (sizeof *g.spans + sizeof *g.strands);
     int r = query_charge(p->env->control, bytes, err);
     if (r == 0) {
         g.spans = mem_alloc(g.n * sizeof *g.spans);
-        g.runs = mem_alloc(g.n * sizeof *g.runs);
+        g.strands = mem_alloc(g.n * sizeof *g.strands);
         r = find_zones_in(p, &g, err);
         free(g.spans);
-        free(g.runs);
+        free(g.strands);
         query_release(p->env->control, bytes);
     }
     free(g.end);
@@ -164,14 +167,6 @@ static int find_zones(struct plan *p, struct err *err)
 }
 
 /* ---- tasks ---- */
-
-static void widen(struct time_span *a, struct time_span b)
-{
-    if (b.min_ns < a->min_ns)
-        a->min_ns = b.min_ns;
-    if (b.max_ns > a->max_ns)
-        a->max_ns = b.max_ns;
-}
 
 /* Runs stand by chunk. */
 static size_t add_chunk_tasks(const struct plan *p, uint32_t part, struct plan_task *out)
@@ -182,8 +177,8 @@ static size_t add_chunk_tasks(const struct plan *p, uint32_t part, struct plan_t
         const struct segment_run *run = &sel->runs[i].run;
         if (i > 0 && run->chunk == sel->runs[i - 1].run.chunk) {
             if (out) {
-                out[n - 1].n_runs++;
-                widen(&out[n - 1].at, span_of(run));
+                out[n - 1].n_strands++;
+                out[n - 1].at = span_hull(out[n - 1].at, span_of(run));
             }
             continue;
         }
@@ -227,18 +222,18 @@ static int make_tasks(struct plan *p, enum plan_order order, struct err *err)
 {
     for (uint32_t i = 0; i < p->n_parts; i++)
         p->n_chunks += add_chunk_tasks(p, i, NULL);
-    p->tasks = ARENA_ARRAY(&p->arena, struct plan_task, p->n_chunks + p->n_head_runs);
+    p->tasks = ARENA_ARRAY(&p->arena, struct plan_task, p->n_chunks + p->n_head_strands);
     for (uint32_t i = 0; i < p->n_parts; i++)
         p->n_tasks += add_chunk_tasks(p, i, p->tasks + p->n_tasks);
-    for (uint32_t i = 0; i < p->n_head_runs; i++)
-        p->tasks[p->n_tasks++] = (struct plan_task){p->head_runs[i].at, PLAN_HEAD_TASK, i, 1};
+    for (uint32_t i = 0; i < p->n_head_strands; i++)
+        p->tasks[p->n_tasks++] = (struct plan_task){p->head_strands[i].at, PLAN_HEAD_TASK, i, 1};
     return sort_tasks(p, order, err);
 }
 
-int plan_find_runs(struct plan *p, enum plan_order order, struct err *err)
+int plan_find_strands(struct plan *p, enum plan_order order, struct err *err)
 {
-    number_runs(p);
-    find_head_runs(p);
+    number_strands(p);
+    find_head_strands(p);
     int r = find_zones(p, err);
     return r < 0 ? r : make_tasks(p, order, err);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "app/limits_json.h"
+/* Settings as one JSON object: what /loki/api/v1/drilldown-limits answers with.  Numbers and truth
+ * values stand bare; durations and sizes are texts, as the configuration writes them. */
+#include "base/conf/table.h"
 
 static void put_string(struct buf *out, struct str_view v)
 {
@@ -39,60 +41,55 @@ static void put_node(struct buf *out, const struct conf_node *node)
     buf_put_u8(out, is_map ? '}' : ']');
 }
 
-static void put_value(struct buf *out, const struct conf_row *row, const struct limits *l)
+static void put_value(struct buf *out, const struct conf_row *row, const void *base)
 {
-    const char *field = (const char *)l + row->offset;
     CLEANUP(buf_deinit) struct buf text = BUF_INIT;
+    conf_row_shown(row, base, &text);
+    if (row->flags & CONF_IGNORED) {
+        buf_put(out, SV("false")); /* clients ask whether the feature is on */
+        return;
+    }
+    if (row->flags & CONF_SECRET) {
+        put_string(out, buf_view(&text));
+        return;
+    }
     switch (row->type) {
     case CONF_BOOL:
     case CONF_INT:
     case CONF_UINT:
     case CONF_FLOAT:
-        conf_row_text(row, l, out);
+        buf_put(out, buf_view(&text));
         return;
-    case CONF_YAML: {
-        const struct conf_node *node;
-        memcpy(&node, field, sizeof node);
-        put_node(out, node);
+    case CONF_YAML:
+        put_node(out, conf_row_node(row, base));
         return;
-    }
-    case CONF_STRINGS: {
-        struct conf_strings list;
-        memcpy(&list, field, sizeof list);
+    case CONF_STRINGS:
         buf_put_u8(out, '[');
-        for (size_t i = 0; i < list.n; i++) {
-            buf_put(out, i ? SV(",") : SV(""));
-            put_string(out, sv_of(list.v[i]));
-        }
+        conf_put_strings(conf_row_strings(row, base), ",", put_string, out);
         buf_put_u8(out, ']');
         return;
-    }
     case CONF_DURATION:
     case CONF_PROM_DURATION:
     case CONF_SIZE:
     case CONF_STRING:
-        conf_row_text(row, l, &text);
         put_string(out, buf_view(&text));
         return;
     }
 }
 
-void limits_put_json(const struct limits *l, conf_keep_fn *keep, void *ctx, struct buf *out)
+void conf_rows_print_json(const struct conf_row *rows, size_t n, const void *base,
+                          conf_keep_fn *keep, void *ctx, struct buf *out)
 {
     bool first = true;
     buf_put_u8(out, '{');
-    for (size_t i = 0; i < limits_n_rows; i++) {
-        const struct conf_row *row = &limits_rows[i];
-        if (!keep(ctx, row))
+    for (size_t i = 0; i < n; i++) {
+        if (keep && !keep(ctx, &rows[i]))
             continue;
         buf_put(out, first ? SV("") : SV(","));
         first = false;
-        put_string(out, sv_of(row->key));
+        put_string(out, sv_of(rows[i].key));
         buf_put_u8(out, ':');
-        if (row->flags & CONF_IGNORED)
-            buf_put(out, SV("false")); /* clients ask whether the feature is on */
-        else
-            put_value(out, row, l);
+        put_value(out, &rows[i], base);
     }
     buf_put_u8(out, '}');
 }
