@@ -56,7 +56,7 @@ static void refuse_stream(struct push_batch *batch, struct push_stream *stream)
 }
 
 /* What was refused of one stream, for the text and the status. */
-struct refusals {
+struct entry_refusals {
     struct buf reasons;
     uint64_t n, n_shown, max_shown;
     bool rate_limited_last;
@@ -82,7 +82,7 @@ static void put_reason(struct buf *out, const struct push_batch *batch,
     buf_put(out, SV(", split the stream by more labels or raise per_stream_rate_limit"));
 }
 
-static void note_refused(struct refusals *r, const struct push_batch *batch,
+static void note_refused(struct entry_refusals *r, const struct push_batch *batch,
                          const struct push_stream *stream, const struct entry *e, enum refusal why,
                          int64_t cutoff_ns)
 {
@@ -98,7 +98,8 @@ static void note_refused(struct refusals *r, const struct push_batch *batch,
     buf_put(&r->reasons, SV("',\n"));
 }
 
-static void finish_refused(struct refusals *r, struct push_batch *batch, struct push_stream *stream)
+static void finish_refused(struct entry_refusals *r, struct push_batch *batch,
+                           struct push_stream *stream)
 {
     if (r->n) {
         buf_printf(&r->reasons, "user '%.*s', total ignored: %llu out of %zu for stream: ",
@@ -160,7 +161,7 @@ static enum refusal judge_entry(const struct judgement *j, const struct entry *e
     return behind ? TOO_FAR_BEHIND : ACCEPTED;
 }
 
-static void judge_entries(struct judgement *j, struct refusals *refused)
+static void judge_entries(struct judgement *j, struct entry_refusals *refused)
 {
     for (size_t i = 0; i < j->stream->n_entries; i++) {
         struct push_entry *e = &j->stream->entries[i];
@@ -189,7 +190,7 @@ static void check_entries_locked(struct heads *h, const struct ingester_conf *co
 {
     mutex_assert_held(&h->mu);
     const struct limits *l = batch->limits;
-    struct refusals refused = {.max_shown = conf->max_returned_stream_errors};
+    struct entry_refusals refused = {.max_shown = conf->max_returned_stream_errors};
     struct judgement j = {.h = h,
                           .st = streams_get(h->streams, idx),
                           .batch = batch,

@@ -56,7 +56,7 @@ static bool condition_holds(struct stream_condition *c, struct streams *s,
     return c->by_pair ? c->m->op == MATCH_NE : c->absent_passes;
 }
 
-struct stream_selection {
+struct selecting_streams {
     struct streams *s;
     struct stream_condition *conditions;
     size_t n_conditions;
@@ -68,7 +68,7 @@ struct stream_selection {
     size_t n, cap;
 };
 
-static void select_from(struct stream_selection *sel, const uint32_t *v, size_t n)
+static void select_from(struct selecting_streams *sel, const uint32_t *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct live_stream *st = streams_get(sel->s, v[i]);
@@ -100,7 +100,7 @@ int streams_select(struct streams *s, struct str_view tenant, const struct match
                    size_t n_matchers, streams_pin_fn *pin, void *ctx, struct arena *arena,
                    struct recent_stream **ret, size_t *ret_n, struct err *err)
 {
-    struct stream_selection sel = {.s = s, .n_conditions = n_matchers, .arena = arena};
+    struct selecting_streams sel = {.s = s, .n_conditions = n_matchers, .arena = arena};
     sel.scratch = needs_scratch(matchers, n_matchers) ? regex_scratch_new() : NULL;
     sel.conditions = ARENA_ARRAY(arena, struct stream_condition, n_matchers);
     rwlock_rdlock(&s->lock);
