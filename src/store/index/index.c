@@ -330,7 +330,7 @@ static int add_period(struct index *ix, struct uuid segment, const struct index_
     int r = use_for_writing_locked(ix, p, &s, err);
     mutex_unlock(&ix->mu);
     if (r < 0)
-        return r;
+        return err_blame_index(err, r);
     uint64_t n_new = 0;
     r = table_add_parts(&s->table, segment, parts, n, &n_new, err);
     if (n_new >= MANY_NEW_SERIES) {

@@ -52,7 +52,8 @@ struct index_part {
     size_t n_series;
 };
 /* Adds all parts of a segment: one transaction per period, durable when it returns.  Adding the
- * same segment again changes nothing.  Parts must come grouped by period. */
+ * same segment again changes nothing.  Parts must come grouped by period.  ERR_CORRUPT: the parts
+ * are not sound; ERR_BAD_INDEX: the table is not. */
 int index_add_segment(struct index *ix, struct uuid segment, const struct index_part *parts,
                       size_t n_parts, struct err *err);
 /* The same, with what the segment says of itself: every part's directory is read and checked. */

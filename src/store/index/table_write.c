@@ -21,6 +21,7 @@ struct adding {
     uint32_t *sids;
     size_t cap_dir, cap_sids;
     struct buf value;
+    bool part_is_bad; /* the part at hand is to blame for a failure */
 };
 
 static void adding_deinit(struct adding *a)
@@ -75,9 +76,11 @@ static int put_part_row(struct adding *a, const struct index_part *part, size_t 
         }
     }
     for (size_t i = 1; i < n; i++)
-        if (a->dir[i - 1].sid == a->dir[i].sid)
+        if (a->dir[i - 1].sid == a->dir[i].sid) {
+            a->part_is_bad = true;
             return err_set(err, ERR_CORRUPT, "part %u of the segment lists a series twice",
                            part->part_no);
+        }
     struct table_key key = {.len = 0};
     key_be32(&key, a->tenant.tid);
     key_be64(&key, ts_to_key(part->max_ts_ns));
@@ -88,8 +91,9 @@ static int put_part_row(struct adding *a, const struct index_part *part, size_t 
     return kv_put(a->t, TABLE_PARTS, key_view(&key), buf_view(&a->value), err);
 }
 
-static int check_part(const struct index_part *part, struct err *err)
+static int check_part(struct adding *a, const struct index_part *part, struct err *err)
 {
+    a->part_is_bad = true;
     if (part->tenant.len == 0 || key_text_is_cut(part->tenant))
         return err_set(err, ERR_INVALID, "tenant name of %zu bytes", part->tenant.len);
     for (size_t i = 0; i < part->n_series; i++) {
@@ -100,6 +104,7 @@ static int check_part(const struct index_part *part, struct err *err)
                 return err_set(err, ERR_CORRUPT, "part %u of the segment has a run out of its time",
                                part->part_no);
     }
+    a->part_is_bad = false;
     return 0;
 }
 
@@ -128,7 +133,7 @@ static int add_series(struct adding *a, const struct index_part *part, size_t *r
 
 static int add_part(struct adding *a, const struct index_part *part, struct err *err)
 {
-    int r = check_part(part, err);
+    int r = check_part(a, part, err);
     if (r < 0)
         return r;
     r = table_tenant(a->t, part->tenant, &a->tenant, err);
@@ -165,7 +170,8 @@ struct add_call {
     struct uuid segment;
     const struct index_part *parts;
     size_t n_parts;
-    uint64_t n_new; /* out */
+    uint64_t n_new; /* out, as the next */
+    bool part_is_bad;
 };
 
 static int add_in(void *ctx, struct kv_txn *t, struct err *err)
@@ -176,6 +182,7 @@ static int add_in(void *ctx, struct kv_txn *t, struct err *err)
     CLEANUP(buf_deinit) struct buf refs = BUF_INIT;
     for (size_t i = 0; i < call->n_parts; i++) {
         int r = add_part(&a, &call->parts[i], err);
+        call->part_is_bad = a.part_is_bad;
         if (r < 0)
             return r;
         buf_put_le32(&refs, a.tenant.tid);
@@ -189,10 +196,10 @@ static int add_in(void *ctx, struct kv_txn *t, struct err *err)
 int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
                     size_t n_parts, uint64_t *ret_n_new, struct err *err)
 {
-    struct add_call call = {segment, parts, n_parts, 0};
+    struct add_call call = {segment, parts, n_parts, 0, false};
     int r = kv_write(t->kv, add_in, &call, err);
     *ret_n_new = call.n_new;
-    return r;
+    return call.part_is_bad ? r : err_blame_index(err, r);
 }
 
 /* --- remove ----------------------------------------------------------------------------- */
