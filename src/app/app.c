@@ -190,6 +190,7 @@ static void open_status(struct app *a)
 {
     a->status.conf = a->conf;
     a->status.limits = limits_source_of_table(a->limits);
+    a->status.segments = a->segments;
     status_add_module(&a->status, (struct status_module){"server", NULL, NULL});
     struct http_route routes[STATUS_N_ROUTES];
     status_routes(&a->status, routes);

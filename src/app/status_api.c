@@ -76,6 +76,12 @@ static void on_config(void *ctx, struct http_request *req)
     http_reply(req, 200, text_type, &body);
 }
 
+static void list_damage(void *ctx, struct str_view text)
+{
+    struct buf *body = ctx;
+    buf_printf(body, "damaged => %.*s\n", SV_ARG(text));
+}
+
 static void on_services(void *ctx, struct http_request *req)
 {
     struct status_api *s = ctx;
@@ -89,6 +95,9 @@ static void on_services(void *ctx, struct http_request *req)
                    : ready  ? "Running"
                             : "Starting");
     }
+    uint64_t n_more = s->segments ? segments_each_damage(s->segments, list_damage, &body) : 0;
+    if (n_more)
+        buf_printf(&body, "damaged => %llu more\n", (unsigned long long)n_more);
     http_reply(req, 200, text_type, &body);
 }
 

@@ -7,6 +7,7 @@
 #include "app/app_conf.h"
 #include "cluster/peer.h"
 #include "http/server.h"
+#include "store/segments.h"
 
 struct status_module {
     const char *name;
@@ -20,7 +21,8 @@ enum { STATUS_MAX_MODULES = 8, STATUS_N_ROUTES = 9 };
 struct status_api {
     const struct app_conf *conf; /* fixed at init, as all but the last */
     struct limits_source limits;
-    struct peer ingester; /* ops NULL: none */
+    struct peer ingester;      /* ops NULL: none */
+    struct segments *segments; /* NULL: none; their damage is listed */
     struct status_module modules[STATUS_MAX_MODULES];
     unsigned n_modules;
     _Atomic bool stopping;

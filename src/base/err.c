@@ -39,3 +39,10 @@ int err_context(struct err *err, int code, const char *fmt, ...)
     err->code = code;
     return code;
 }
+
+int err_blame_index(struct err *err, int result)
+{
+    if (result != ERR_CORRUPT)
+        return result;
+    return err_context(err, ERR_BAD_INDEX, "the index or the catalog, not the segment, is damaged");
+}

@@ -21,6 +21,7 @@ enum err_code {
     ERR_CORRUPT = -10011,      /* bytes that do not decode or check: 500 */
     ERR_UNSUPPORTED = -10012,  /* a version or codec this build does not know: 500 */
     ERR_DISK_FULL = -10013,    /* the disk watermark: 503 */
+    ERR_BAD_INDEX = -10014,    /* index or catalog do not decode, so no segment is to blame: 500 */
 };
 
 enum { ERR_TEXT_BYTES = 1024 };
@@ -37,3 +38,6 @@ int err_setv(struct err *err, int code, const char *fmt, va_list ap);
 /* Puts "<context>: " before the text that is there, returns code. */
 int err_context(struct err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* ERR_CORRUPT met while an index or the catalog is written, as ERR_BAD_INDEX; other results stay.
+ */
+int err_blame_index(struct err *err, int result);

@@ -36,7 +36,8 @@ struct merge_result {
 };
 /* The first of the sources, as many as one merge takes, are replaced; there is one at least.  They
  * come in order of arrival (as views have them), none of them known to be damaged.
- * ERR_CORRUPT: one of them does not verify.  The next rounds then take one source at a time, as
+ * ERR_CORRUPT: one of them does not verify; an index or a catalog that does not is ERR_BAD_INDEX,
+ * and says nothing of them.  The next rounds then take one source at a time, as
  * many as there were, until the damaged one is known; it stays live, and what can be read of it is
  * read.  *ret is set in that case as well. */
 int merger_round(struct merger *m, struct live_segment *const *sources, size_t n,

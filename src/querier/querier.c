@@ -16,6 +16,9 @@ const struct conf_row querier_conf_rows[] = {
              "leaves"),
     CONF_ROW(struct querier_conf, multi_tenant_queries, "multi_tenant_queries_enabled", CONF_BOOL,
              "false", "Let X-Scope-OrgID name several tenants (a|b) on read requests"),
+    CONF_ROW(struct querier_conf, fail_on_damaged_data, "fail_on_damaged_data", CONF_BOOL, "false",
+             "Fail a query with 500 when stored data that it needs is damaged or gone, rather than "
+             "leave that out and say so in the answer's warnings"),
     CONF_ROW(struct querier_conf, use_filters, "use_filters", CONF_BOOL, "true",
              "Skip chunks by their filters and statistics; off only to prove that answers stay "
              "the same"),

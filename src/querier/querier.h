@@ -24,6 +24,7 @@ struct querier_conf {
     int64_t log_longer_than_ns;   /* queries that took as long are logged; 0: none, < 0: all */
     bool align_queries_with_step; /* query_range: start down and end up to multiples of step */
     bool multi_tenant_queries;    /* querier.multi_tenant_queries_enabled */
+    bool fail_on_damaged_data;    /* 500, rather than an answer without it and a warning */
     bool use_filters;             /* off: skip no chunk by filter or statistics (tests) */
 };
 extern const struct conf_row querier_conf_rows[]; /* section "querier" */

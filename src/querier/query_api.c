@@ -200,6 +200,45 @@ static void end_stats(struct read_request *r, uint64_t n_entries)
     r->stats.total_entries_returned = (int64_t)n_entries;
 }
 
+/* ---- warnings ---- */
+
+enum { MAX_DAMAGE_NAMED = 10, MAX_WARNINGS = MAX_DAMAGE_NAMED + 2 };
+
+struct warnings {
+    struct arena *arena;
+    struct str_view v[MAX_WARNINGS];
+    size_t n;
+    uint64_t n_damaged; /* places, named or not */
+};
+
+static void warn_damaged(void *ctx, struct str_view what)
+{
+    struct warnings *w = ctx;
+    if (w->n_damaged++ < MAX_DAMAGE_NAMED)
+        w->v[w->n++] = arena_printf(w->arena, "damaged data was left out: %.*s", SV_ARG(what));
+}
+
+/* A later answer to the same request may be whole, so nobody is to keep this one. */
+static void set_warnings(struct read_request *r, struct query_state *s, bool partial)
+{
+    struct warnings *w = ARENA_NEW(&r->arena, struct warnings);
+    *w = (struct warnings){.arena = &r->arena};
+    if (partial)
+        w->v[w->n++] = arena_printf(&r->arena,
+                                    "maximum number of series (%" PRIu64
+                                    ") reached for a single query; returning partial results",
+                                    s->max_series);
+    uint64_t n_more = damage_list_each(&r->damage.list, warn_damaged, w);
+    w->n_damaged += n_more;
+    if (w->n_damaged > MAX_DAMAGE_NAMED)
+        w->v[w->n++] = arena_printf(&r->arena, "%" PRIu64 " more damaged places were left out",
+                                    w->n_damaged - MAX_DAMAGE_NAMED);
+    if (w->n_damaged)
+        http_reply_header(r->http, "Cache-Control", SV("no-store"));
+    s->options.warnings = w->v;
+    s->options.n_warnings = w->n;
+}
+
 static int run_logs(struct read_request *r, struct query_state *s, struct err *err)
 {
     const struct log_options options = {
@@ -215,6 +254,7 @@ static int run_logs(struct read_request *r, struct query_state *s, struct err *e
     s->options.kind = ANSWER_STREAMS;
     if (ret == 0 && s->p.interval_ns > 0)
         log_result_thin(&s->logs, s->p.interval_ns);
+    set_warnings(r, s, false);
     if (ret == 0)
         ret = log_answer_init(&s->out.log, &s->logs, &s->options, &r->stats, &r->control, err);
     if (ret < 0)
@@ -231,17 +271,6 @@ static enum answer_kind kind_of(const struct query_state *s, const struct eval_r
     return res->is_scalar ? ANSWER_SCALAR : ANSWER_VECTOR;
 }
 
-static void warn_partial(struct read_request *r, struct query_state *s)
-{
-    struct str_view *warning = ARENA_NEW(&r->arena, struct str_view);
-    *warning = arena_printf(&r->arena,
-                            "maximum number of series (%" PRIu64
-                            ") reached for a single query; returning partial results",
-                            s->max_series);
-    s->options.warnings = warning;
-    s->options.n_warnings = 1;
-}
-
 /* The state lies in r's arena; what it points to as well, or it is its own. */
 static int run_metrics(struct read_request *r, struct query_state *s, struct err *err)
 {
@@ -255,8 +284,7 @@ static int run_metrics(struct read_request *r, struct query_state *s, struct err
         ret = engine_metric(r->envs, r->n_tenants, s->expr, &grid, &options, &s->eval, &res, err);
     if (ret < 0)
         return ret;
-    if (res->partial)
-        warn_partial(r, s);
+    set_warnings(r, s, res->partial);
     s->options.kind = kind_of(s, res);
     metric_answer_init(&s->out.metric, res, &grid, &s->options, &r->stats);
     end_stats(r, metric_answer_samples(res));

@@ -14,6 +14,7 @@ static void free_request(struct read_request *r, int status)
     if (r->endpoint->deinit && r->state)
         r->endpoint->deinit(r->state);
     query_control_deinit(&r->control);
+    query_damage_deinit(&r->damage);
     arena_deinit(&r->arena);
     free(r);
 }
@@ -111,6 +112,7 @@ static int find_tenants(struct read_request *r, struct err *err)
             .deletes = &DELETE_FILTERS_NONE,
             .limits = limits_of(&q->deps.limits, names[i]),
             .control = &r->control,
+            .damage = &r->damage,
             .stats = &r->stats,
         };
     return 0;
@@ -186,6 +188,7 @@ void read_request_begin(struct querier *q, const struct read_endpoint *e, struct
                     .client_gone = client_gone,
                     .client = http},
     };
+    query_damage_init(&r->damage, q->conf.fail_on_damaged_data);
     struct err err = ERR_INIT;
     if (find_tenants(r, &err) < 0) {
         reply_err(r, &err, true);

@@ -10,6 +10,7 @@
 #include "querier/params.h"
 #include "querier/querier.h"
 #include "querier/turns.h"
+#include "query/damage.h"
 #include "query/env.h"
 #include "wire/stats.h"
 
@@ -58,6 +59,7 @@ struct read_request {
     int64_t queued_mono_ns, begun_mono_ns; /* turn asked for, turn come */
     struct query_control control;
     struct query_stats stats;
+    struct query_damage damage; /* of all tenants */
     void *state;
 };
 

@@ -13,6 +13,7 @@
 struct limits;       /* model/limits.h */
 struct matcher;      /* model/matcher.h */
 struct pool;         /* base/thread.h */
+struct query_damage; /* query/damage.h */
 struct query_source; /* query/source.h */
 struct query_stats;  /* wire/stats.h */
 
@@ -42,5 +43,6 @@ struct query_env {
     const struct delete_filters *deletes; /* never NULL, likewise */
     const struct limits *limits;          /* the tenant's */
     struct query_control *control;        /* everything that is kept is charged here */
+    struct query_damage *damage;          /* never NULL; what was left out is added */
     struct query_stats *stats;            /* added to; exec and queue time are the caller's */
 };

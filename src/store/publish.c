@@ -4,6 +4,7 @@
 #include "store/publish.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -54,20 +55,26 @@ static uint64_t directory_bytes(const struct segment *s)
     return n * DIRECTORY_BYTES_PER_STREAM;
 }
 
+/* What was just written and does not read back is no fault of what it was made from. */
+static int blame_new(int r, struct err *err)
+{
+    return r == ERR_CORRUPT ? err_context(err, -EIO, "what was just written does not check") : r;
+}
+
 static int prepare(struct publisher *p, const struct segment_draft *d, struct arena *arena,
                    struct segment_info *ret, struct err *err)
 {
     struct segment_file file;
     int r = segment_file_open(&file, &p->deps.stores, d->place, d->key, err);
     if (r < 0)
-        return r;
+        return blame_new(r, err);
     uint64_t charged = 0;
     ledger_adjust(p->deps.ledger, LEDGER_SPILL, &charged, directory_bytes(file.segment));
     r = index_add_segment_file(p->deps.index, file.segment, err);
     ledger_adjust(p->deps.ledger, LEDGER_SPILL, &charged, 0);
     segment_info_of(arena, file.segment, d->place, d->key, ret);
     segment_file_close(&file);
-    return r;
+    return blame_new(r, err);
 }
 
 int publish_prepare(struct publisher *p, const struct segment_draft *d, struct arena *arena,
@@ -126,7 +133,7 @@ static int commit(struct publisher *p, const struct leftovers *failed,
                                     .covered_lsn = what->covered_lsn};
     int r = catalog_commit(p->deps.catalog, &change, err);
     free(remove);
-    return r;
+    return err_blame_index(err, r);
 }
 
 static void swap_view(struct publisher *p, const struct publication *what)

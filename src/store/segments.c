@@ -6,9 +6,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 #include "chunk/filter.h"
+#include "store/damage.h"
 #include "store/object/lazy_reader.h"
 #include "store/view.h"
 
@@ -59,6 +61,7 @@ struct segments {
     uint64_t unused_bytes;      /* an unused segment's size does not change */
     _Atomic uint64_t mem_bytes; /* of all */
     struct lazy_readers readers;
+    struct damage_list damage;
 };
 
 struct segments *segments_new(const struct segments_conf *conf)
@@ -72,6 +75,7 @@ struct segments *segments_new(const struct segments_conf *conf)
     if (c->conf.max_files == 0)
         c->conf.max_files = DEFAULT_MAX_FILES;
     mutex_init(&c->mu);
+    damage_list_init(&c->damage);
     lazy_readers_init(&c->readers, c->conf.max_files);
     return c;
 }
@@ -307,6 +311,7 @@ void segments_put(struct segments *c, struct open_segment *o)
 
 void segments_forget(struct segments *c, struct uuid uuid)
 {
+    damage_list_forget(&c->damage, uuid);
     mutex_lock(&c->mu);
     struct open_segment *o = find_locked(c, uuid);
     bool drop = o && o->users == 0;
@@ -328,8 +333,23 @@ void segments_free(struct segments *c)
     for (size_t i = 0; i < N_BUCKETS; i++)
         assert(!c->buckets[i]);
     mutex_deinit(&c->mu);
+    damage_list_deinit(&c->damage);
     lazy_readers_deinit(&c->readers);
     free(c);
+}
+
+/* ---- damage ---- */
+
+void segments_note_damage(struct segments *c, const struct damage_place *at, struct str_view text)
+{
+    if (damage_list_add(&c->damage, at, text))
+        LOG_ERROR("stored data is damaged or gone; queries leave it out", log_sv("what", text));
+}
+
+uint64_t segments_each_damage(struct segments *c, void (*fn)(void *ctx, struct str_view text),
+                              void *ctx)
+{
+    return damage_list_each(&c->damage, fn, ctx);
 }
 
 /* ---- parts and filters ---- */
@@ -411,6 +431,7 @@ static int load_filters(struct open_segment *o, struct open_part *op, const stru
         buf_deinit(&f->bytes);
         free(f);
         release(o, bytes);
+        atomic_store(&op->refused_at, atomic_load(&o->n_gets));
         return r;
     }
     atomic_store_explicit(&op->filters, f, memory_order_release);
@@ -444,7 +465,7 @@ int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk
     struct filters *f = atomic_load_explicit(&op->filters, memory_order_acquire);
     if (!f && atomic_load(&op->refused_at) != atomic_load(&o->n_gets)) {
         int r = load_filters(o, op, p, &f, err);
-        if (r < 0)
+        if (r < 0 && r != ERR_CORRUPT) /* it may be another's */
             return r;
     }
     if (!f)

@@ -14,6 +14,7 @@
 #include "chunk/segment.h"
 #include "store/segment_file.h"
 
+struct damage_place; /* store/damage.h */
 struct live_segment;
 struct segments;
 struct open_segment;
@@ -35,6 +36,12 @@ void segments_put(struct segments *c, struct open_segment *o); /* NULL is fine *
 /* The segment is gone: drop it once nobody holds it. */
 void segments_forget(struct segments *c, struct uuid uuid);
 
+/* What could not be read: named in the log when it is new, and listed until the segment is gone. */
+void segments_note_damage(struct segments *c, const struct damage_place *at, struct str_view text);
+/* One text each; returns how many more there are.  Nothing here may be called meanwhile. */
+uint64_t segments_each_damage(struct segments *c, void (*fn)(void *ctx, struct str_view text),
+                              void *ctx);
+
 /* All below: valid while o is held, from any thread, read once and then kept. */
 const struct segment *open_segment_file(const struct open_segment *o);
 /* The directory of part `part_no` of the footer's table.  ERR_UNAVAILABLE when memory is short. */
@@ -43,6 +50,7 @@ int open_segment_part(struct open_segment *o, uint32_t part_no, const struct par
 /* Where the part's chunks are read.  Takes what open_segment_part gave. */
 const struct part_source *open_segment_source(struct open_segment *o, uint32_t part_no);
 /* The chunk's filter, checked; empty when it has none.  Valid until the next call of this thread.
- * All filters of the part are read at once and kept; where memory is short the chunk's alone. */
+ * All filters of the part are read at once and kept; where memory is short, or one of them is
+ * damaged, the chunk's alone. */
 int open_segment_filter(struct open_segment *o, uint32_t part_no, uint32_t chunk,
                         struct str_view *ret, struct err *err);

@@ -222,6 +222,19 @@ def test_an_interrupted_rebuild_leaves_the_old_index_in_use():
         assert everything(server) == before
 
 
+def everything_soon(server, seconds=20):
+    """Once the index is whole again: until then queries are told so with 503."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = server.query_range(QUERY, 1, 2)
+        assert answer.status_code in (200, 503), answer.text
+        if answer.status_code == 200:
+            return everything(server)
+        assert "being rebuilt" in answer.text or "rebuilt" in answer.text, answer.text
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def test_a_start_without_a_table_of_the_index_says_which_and_what_helps():
     with filled(True) as server:
         before = everything(server)

@@ -2,7 +2,9 @@
 #include "query/plan/plan.h"
 
 #include "model/limits.h"
+#include "query/damage.h"
 #include "query/plan/plan_impl.h"
+#include "store/view.h"
 #include "wire/stats.h"
 
 /* ---- parts ---- */
@@ -19,19 +21,38 @@ static int check_runs(const struct plan_part *part, struct err *err)
     return 0;
 }
 
+static int open_directory(struct plan_part *part, struct err *err)
+{
+    uint32_t part_no = part->selected->part_no;
+    int r = open_segment_part(part->open, part_no, &part->part, err);
+    if (r < 0)
+        return r;
+    part->source = chunk_source_of(open_segment_source(part->open, part_no));
+    return check_runs(part, err);
+}
+
+/* One that is damaged is no part of the plan. */
 static int open_part(struct plan *p, const struct index_selected_part *selected, struct err *err)
 {
+    struct segments *segments = p->env->source->segments;
     struct plan_part *part = &p->parts[p->n_parts];
-    part->selected = selected;
-    int r = segments_get(p->env->source->segments, selected->segment, &part->open, err);
-    if (r < 0)
-        return r;
-    p->n_parts++;
-    r = open_segment_part(part->open, selected->part_no, &part->part, err);
-    if (r < 0)
-        return r;
-    part->source = chunk_source_of(open_segment_source(part->open, selected->part_no));
-    return check_runs(part, err);
+    const struct segment_info *info = &selected->segment->info;
+    struct damage_place at = {info->uuid, info->key, DAMAGE_ALL, DAMAGE_ALL};
+    struct err why = ERR_INIT;
+    *part = (struct plan_part){.selected = selected};
+    int r = segments_get(segments, selected->segment, &part->open, &why);
+    if (r == 0) {
+        at.part_no = selected->part_no;
+        r = open_directory(part, &why);
+    }
+    if (r == 0) {
+        p->n_parts++;
+        return 0;
+    }
+    segments_put(segments, part->open);
+    if (err)
+        *err = why;
+    return query_damage_meet(p->env->damage, segments, &at, r, sv_of(why.text), err);
 }
 
 static int open_parts(struct plan *p, struct err *err)

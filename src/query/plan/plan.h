@@ -60,7 +60,7 @@ struct plan {
     uint32_t n_streams;
     struct index_selection stored;
     uint32_t *rank_of_series; /* of stored.series */
-    struct plan_part *parts;  /* one per selected part */
+    struct plan_part *parts;  /* one per selected part that can be read */
     size_t n_parts;           /* opened so far */
     struct plan_head_strand *head_strands;
     size_t n_head_strands;
@@ -73,6 +73,6 @@ struct plan {
 
 /* Of an open selection, which outlives the plan.  plan_close() follows, whatever it returns: < 0
  * for no memory for the query, a limit of the tenant, a query that is to end, or a segment that
- * cannot be read. */
+ * cannot be read and is not damaged (see query/damage.h). */
 int plan_open(struct plan *p, const struct selection *s, enum plan_order order, struct err *err);
 void plan_close(struct plan *p); /* all zeros is fine */

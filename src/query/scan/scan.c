@@ -23,6 +23,9 @@
  * - Every strand arrives at each of its zones once per round and query, whatever was skipped of it:
  *   else the zone never becomes complete.  Only tasks that come too late for a log query are left
  *   out, and their zones with them.
+ * - A chunk counts whole or not at all.  Where some of it was given when it turns out to be
+ * damaged, all is done again without it; that is rare, columns are checked before their rows are
+ * used.
  * - What drops a row before its zone collapses looks at the entry and its stream alone: else one
  *   copy would pass and another not.
  * - Rows may come in any order: leaves add integers or sort their samples, top_rows has a total
@@ -262,9 +265,9 @@ static int join_leaves(struct scan_job *s, struct err *err)
 static int run_rounds(struct scan_job *s, struct err *err)
 {
     int r = run_round(s);
-    if (r == 0 && scan_next_round(s))
+    if (r == 0 && !s->again && scan_next_round(s))
         r = run_round(s);
-    if (r == 0)
+    if (r == 0 && !s->again)
         r = join_leaves(s, err);
     return r;
 }
@@ -287,7 +290,7 @@ static uint64_t fixed_bytes(const struct scan_job *s)
     const struct plan *p = s->plan;
     uint64_t per_query = p->n_zones * sizeof(struct zone) + p->n_streams / 8 +
                          (uint64_t)s->n_workers * p->n_streams * sizeof(uint32_t);
-    return per_query * s->n_queries;
+    return per_query * s->n_queries + p->n_tasks;
 }
 
 static void scan_init(struct scan_job *s, const struct scan_query *queries)
@@ -306,7 +309,8 @@ static void scan_deinit(struct scan_job *s)
 {
     for (unsigned i = 0; i < s->n_workers; i++) {
         add_counts(&s->workers[i]);
-        stats_add(s->plan->env->stats, &s->workers[i].stats);
+        if (!s->again)
+            stats_add(s->plan->env->stats, &s->workers[i].stats);
         worker_deinit(&s->workers[i]);
     }
     free(s->workers);
@@ -314,6 +318,27 @@ static void scan_deinit(struct scan_job *s)
         scanned_query_deinit(&s->queries[i], s->plan);
     free(s->queries);
     mutex_deinit(&s->mu);
+}
+
+/* As if nothing had been read. */
+static void clear_answer(const struct scan_job *s, const struct scan_query *queries)
+{
+    for (size_t i = 0; i < s->n_queries; i++) {
+        struct top_rows *top = queries[i].top;
+        struct range_leaf *leaf = queries[i].leaf;
+        struct query_control *control = s->plan->env->control;
+        if (top) {
+            size_t limit = top->limit;
+            bool backward = top->backward;
+            top_rows_deinit(top);
+            top_rows_init(top, limit, backward, control);
+        } else {
+            struct eval_grid grid = leaf->grid;
+            control = leaf->control;
+            range_leaf_deinit(leaf);
+            range_leaf_init(leaf, queries[i].agg->agg, &grid, control);
+        }
+    }
 }
 
 int scan_run(const struct plan *plan, const struct scan_query *queries, size_t n_queries,
@@ -325,9 +350,19 @@ int scan_run(const struct plan *plan, const struct scan_query *queries, size_t n
     int r = query_charge(plan->env->control, bytes, err);
     if (r < 0)
         return r;
-    scan_init(&s, queries);
-    r = run_rounds(&s, err);
-    scan_deinit(&s);
+    s.left_out = mem_zalloc(plan->n_tasks + 1, sizeof *s.left_out);
+    bool again = true;
+    while (r == 0 && again) { /* each time without one chunk more at least */
+        s.again = false;
+        s.is_second_round = false;
+        scan_init(&s, queries);
+        r = run_rounds(&s, err);
+        again = s.again;
+        scan_deinit(&s);
+        if (again)
+            clear_answer(&s, queries);
+    }
+    free(s.left_out);
     query_release(plan->env->control, bytes);
     return r;
 }

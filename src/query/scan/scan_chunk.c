@@ -113,6 +113,7 @@ static int share_rows(struct chunk_scan *c, const struct plan_strand *strand,
         v[n++].sm = row_metadata_encoded(m, row_metadata_set(m, row));
     }
     r = scan_share(c->q, strand, s->zone, v, n, err);
+    c->gave = true;
     free(v);
     return r;
 }
@@ -270,6 +271,7 @@ static int do_stretch(struct chunk_scan *c, const struct plan_strand *strand, ui
 {
     if (s->zone != SCAN_NO_ZONE)
         return share_rows(c, strand, s, err);
+    c->gave = true;
     if (!c->q->state->is_static)
         return each_row(c, strand, s, err);
     return series != SERIES_UNKNOWN && c->all_rows ? count_cells(c, series, s, err)
@@ -287,6 +289,7 @@ static int scan_run_of_chunk(struct chunk_scan *c, uint32_t i, struct err *err)
         r = series_of_run(c, strand, &series, err);
         if (r < 0 || series == SERIES_DROPPED)
             return r;
+        c->gave = true; /* a series */
         if (series != SERIES_UNKNOWN && counts_whole(c, i))
             return range_leaf_count(c->q->leaf, series, run->min_ts_ns, run->rows, run->line_bytes,
                                     err);
@@ -374,6 +377,36 @@ static int scan_for(struct chunk_scan *c, bool *ret_may_pass, struct err *err)
     return r;
 }
 
+/* ---- damage ---- */
+
+static int arrive_from(struct chunk_scan *c, size_t first_query, struct err *err)
+{
+    int r = 0;
+    for (size_t k = first_query; k < c->w->scan->n_queries && r == 0; k++) {
+        c->q = &c->w->queries[k];
+        for (uint32_t i = 0; i < c->t->n_strands && r == 0; i++)
+            r = scan_arrive(c->q, strand_of(c, i), err);
+    }
+    return r;
+}
+
+/* The chunk could not be read for that query: r < 0 says why.  What was given of it before goes
+ * when all is done again without it. */
+static int leave_out(struct chunk_scan *c, size_t query, int r, struct err *err)
+{
+    struct scan_job *s = c->w->scan;
+    const struct query_env *env = s->plan->env;
+    const struct damage_place at = scan_place_of(c);
+    struct err why = *err;
+    r = query_damage_meet(env->damage, env->source->segments, &at, r, sv_of(why.text), err);
+    if (r < 0)
+        return r;
+    s->left_out[c->t - s->plan->tasks] = true;
+    if (c->gave || s->is_second_round)
+        atomic_store(&s->again, true);
+    return arrive_from(c, query, err);
+}
+
 static uint64_t read_bytes(struct scan_worker *w)
 {
     const struct chunk_counts *n = chunk_decoder_counts(w->decoder);
@@ -391,11 +424,17 @@ int scan_chunk(struct scan_worker *w, const struct plan_task *t, struct err *err
     uint64_t read_before = read_bytes(w);
     bool passed_one = false, may_pass;
     int r = 0;
+    if (w->scan->left_out[t - w->scan->plan->tasks])
+        return arrive_from(&c, 0, err);
     chunk_decoder_set(w->decoder, &part->source, c.meta);
-    for (size_t i = 0; i < w->scan->n_queries && r == 0; i++) {
+    for (size_t i = 0; i < w->scan->n_queries; i++) {
         c.q = &w->queries[i];
         c.has_metadata = false;
         r = scan_for(&c, &may_pass, err);
+        if (r < 0) {
+            r = leave_out(&c, i, r, err);
+            break;
+        }
         passed_one |= may_pass;
     }
     w->stats.index_post_filter_chunks += passed_one;

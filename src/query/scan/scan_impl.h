@@ -8,6 +8,7 @@
  *     scan_zone.c   zones, stretches, and which round reads what */
 #pragma once
 #include "chunk/scan.h"
+#include "query/damage.h"
 #include "query/scan/row_metadata.h"
 #include "query/scan/scan.h"
 #include "wire/stats.h"
@@ -38,6 +39,8 @@ struct scan_job {
     struct scan_worker *workers;
     unsigned n_workers;
     _Atomic size_t next_task;
+    bool *left_out;     /* per task: its chunk is damaged.  Written by who does the task */
+    _Atomic bool again; /* something was given of a chunk that was then left out */
     struct mutex mu;
     int result;      /* guarded by mu: of the first that failed */
     struct err *err; /* guarded by mu */
@@ -162,8 +165,10 @@ struct chunk_scan {
     const uint32_t *start;    /* of lines */
     struct chunk_lines lines; /* .start */
     bool has_metadata, has_all_metadata;
+    bool gave;     /* some of it to leaves, zones or top rows */
     bool all_rows; /* nothing was tested: all rows of wanted runs; else those of w->rows */
 };
+struct damage_place scan_place_of(const struct chunk_scan *c);
 /* False only when no row of the chunk can pass; reads nothing of it. */
 int scan_may_pass(const struct chunk_scan *c, bool *ret, struct err *err);
 /* Takes rows out of w->rows whose metadata fails a leading label filter. */

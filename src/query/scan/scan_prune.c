@@ -2,6 +2,7 @@
 /* What can be told of a chunk without reading it, and of rows without their lines. */
 #include "base/clock.h"
 #include "query/scan/scan_impl.h"
+#include "store/view.h"
 
 /* The test, where it asks for one plain label by one string and what it sees is the metadata key of
  * that name, unless the stream has it. */
@@ -111,6 +112,25 @@ void scan_narrow_by_values(const struct chunk_scan *c)
 
 /* ---- the filter of 5-grams ---- */
 
+struct damage_place scan_place_of(const struct chunk_scan *c)
+{
+    const struct segment_info *info = &c->part->selected->segment->info;
+    return (struct damage_place){info->uuid, info->key, c->part->selected->part_no,
+                                 (uint32_t)(c->meta - c->part->part->chunks)};
+}
+
+/* One that cannot be read skips nothing. */
+static int read_filter(const struct chunk_scan *c, struct str_view *ret, struct err *err)
+{
+    const struct damage_place at = scan_place_of(c);
+    int r = open_segment_filter(c->part->open, at.part_no, at.chunk, ret, err);
+    if (!damage_is(r))
+        return r;
+    *ret = SV_EMPTY;
+    query_damage_note(c->w->scan->plan->env->source->segments, &at, "filter of ", sv_of(err->text));
+    return 0;
+}
+
 static int filter_may_pass(const struct chunk_scan *c, bool *ret, struct err *err)
 {
     const struct scanned_query *s = c->q->state;
@@ -119,8 +139,7 @@ static int filter_may_pass(const struct chunk_scan *c, bool *ret, struct err *er
     if (!s->can_skip || c->meta->filter_bits == 0)
         return 0;
     int64_t start_ns = clock_mono_ns();
-    int r = open_segment_filter(c->part->open, c->part->selected->part_no,
-                                (uint32_t)(c->meta - c->part->part->chunks), &filter, err);
+    int r = read_filter(c, &filter, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < s->n_line_tests && filter.len && *ret; i++)

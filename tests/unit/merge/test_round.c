@@ -5,7 +5,11 @@
 #include "publisher_gen.h"
 /* publisher_gen.h brings cmocka and what it wants before. */
 #include "lmdb_faults.h"
+#include <dirent.h>
+#include <stdio.h>
+
 #include "merge/merge.h"
+#include "store/index/table.h"
 #include "store/object/object.h"
 
 enum { MOST = 8 };
@@ -207,6 +211,56 @@ static void test_a_damaged_source_that_is_alone_is_known_at_once(void **state)
     assert_false(merger_is_searching(s->merger));
 }
 
+static int spoil(void *ctx, struct kv_txn *t, struct err *err)
+{
+    return kv_put(t, TABLE_TENANTS, SV("tenant-0"), SV("?"), err);
+}
+
+/* Into each table of the index. */
+static void write_tables(struct scene *s, kv_write_fn *fn)
+{
+    static const char *const dbs[] = {"meta",  "tenants",  "series", "sids",
+                                      "names", "postings", "parts",  "segments"};
+    struct kv_conf conf = {.dbs = dbs, .n_dbs = TABLE_N_DBS};
+    const char *folder = in_folder(s->f->folder, "index");
+    struct dirent *e;
+    index_close(s->f->p.deps.index);
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    while ((e = readdir(d))) {
+        char path[512];
+        struct kv *kv;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        assert_int_equal(kv_open(&kv, path, &conf, NULL), 0);
+        assert_int_equal(kv_write(kv, fn, NULL, NULL), 0);
+        kv_close(kv);
+    }
+    closedir(d);
+    assert_int_equal(index_open(&s->f->p.deps.index, folder, NULL, NULL), 0);
+}
+
+/* The sources are sound: nothing is searched, and the next round has all of them. */
+static void test_a_damaged_index_is_no_damaged_source(void **state)
+{
+    struct scene *s = *state;
+    struct merge_result done;
+    size_t n;
+    make_sources(s, 3);
+    write_tables(s, spoil);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(round_of_all(s, &done, &n), ERR_BAD_INDEX);
+        assert_int_equal(n, 3);
+        assert_null(done.damaged);
+        assert_int_equal(merger_n_damaged(s->merger), 0);
+        assert_false(merger_is_searching(s->merger));
+        assert_int_equal(publish_remove_dead(&s->f->p, NULL), 0);
+    }
+    assert_int_equal(n_in_view(s, PLACE_LOCAL), 3);
+    assert_int_equal(n_in_view(s, PLACE_OBJECT), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -215,6 +269,7 @@ int main(void)
         T(test_a_commit_that_fails_leaves_the_sources_and_the_next_round_heals),
         T(test_a_stop_ends_a_round_and_nothing_of_it_stays),
         T(test_a_damaged_source_is_found_and_the_others_go_on),
+        T(test_a_damaged_index_is_no_damaged_source),
         T(test_a_damaged_source_that_is_alone_is_known_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

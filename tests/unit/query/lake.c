@@ -93,6 +93,7 @@ void lake_open(struct lake *l, unsigned n_threads)
     l->cache = segments_new(&(struct segments_conf){.stores = {l->local, l->objects}});
     if (n_threads)
         MUST(pool_open(&l->pool, "lake", n_threads, &err));
+    query_damage_init(&l->damage, false);
     l->source = (struct query_source){{recent_open, l}, l->index, l->cache};
     add_head(l);
     show_heads(l, &(struct views_change){0});
@@ -109,6 +110,7 @@ struct query_env lake_env(struct lake *l, const char *tenant, struct query_contr
                               .deletes = &DELETE_FILTERS_NONE,
                               .limits = &l->limits,
                               .control = control,
+                              .damage = &l->damage,
                               .stats = stats};
 }
 
@@ -116,6 +118,7 @@ void lake_close(struct lake *l)
 {
     if (l->pool)
         pool_close(l->pool);
+    query_damage_deinit(&l->damage);
     segments_free(l->cache);
     index_close(l->index);
     for (size_t i = 0; i < l->n_heads; i++)

@@ -8,6 +8,7 @@
 #include "chunk/head.h"
 #include "chunk/segment.h"
 #include "model/limits.h"
+#include "query/damage.h"
 #include "query/env.h"
 #include "query/source.h"
 #include "store/index/index.h"
@@ -54,6 +55,7 @@ struct lake {
     struct pool *pool;
     struct limits limits;
     struct query_source source;
+    struct query_damage damage; /* what queries left out */
     bool use_filters;
 };
 void lake_open(struct lake *l, unsigned n_threads);
