@@ -34,7 +34,7 @@ def fill(server, base):
 def harm_chunk(path):
     """In alice's chunk, whose part is the first: every section of it."""
     data = bytearray(path.read_bytes())
-    for at in range(75, 200):
+    for at in range(100, 400):
         data[at] ^= 0x10
     path.write_bytes(data)
 
@@ -76,6 +76,7 @@ def test_what_is_damaged_is_left_out_and_named(harm):
         assert lines_of(answer) == all_lines("alice", {BAD})
         (warning,) = answer.json()["warnings"]
         assert victim.name in warning and "damaged data was left out" in warning
+        assert harm != "chunk" or ": chunk 0 of part 0 of" in warning, warning
         assert answer.headers["Cache-Control"] == "no-store"
 
         answer = ask(server, 'sum(sum_over_time({app="x"} | pattern "<_> line <i> <k> <_>" '
