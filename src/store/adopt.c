@@ -22,7 +22,8 @@ struct candidate {
     struct segment *segment;   /* owned; its source is not read */
     const struct stray *stray; /* NULL: the catalog names it, */
     enum segment_place place;  /* here */
-    bool is_ours, is_replaced, is_copy;
+    struct str_view key;
+    bool is_ours, is_replaced, is_copy, is_damaged;
 };
 
 struct adopting {
@@ -47,7 +48,7 @@ void adoption_deinit(struct adoption *a)
 /* ---- footers ---- */
 
 static void take_footer(struct adopting *a, struct segment_file *f, const struct stray *stray,
-                        enum segment_place place)
+                        enum segment_place place, struct str_view key)
 {
     struct segment *s = TAKE(f->segment);
     segment_file_close(f);
@@ -56,6 +57,7 @@ static void take_footer(struct adopting *a, struct segment_file *f, const struct
         .segment = s,
         .stray = stray,
         .place = place,
+        .key = key,
         .is_ours = memcmp(s->header.installation, a->self.b, UUID_BYTES) == 0,
     };
 }
@@ -84,7 +86,7 @@ static int read_stray(struct adopting *a, const struct stray *s, struct err *err
         return set_aside(a, s, &why, err);
     if (r < 0) /* a disk that cannot be read is no verdict */
         return err_set(err, r, "%s", why.text);
-    take_footer(a, &f, s, s->place);
+    take_footer(a, &f, s, s->place, s->key);
     return 0;
 }
 
@@ -98,7 +100,7 @@ static void read_named(struct adopting *a, const struct segment_info *info)
     struct stray as = {info->place, arena_copy(&s->arena, info->key)};
     int r = segment_file_open(&f, &a->p->deps.stores, info->place, info->key, NULL);
     if (r == 0 && memcmp(f.segment->header.uuid, info->uuid.b, UUID_BYTES) == 0) {
-        take_footer(a, &f, NULL, info->place);
+        take_footer(a, &f, NULL, info->place, as.key);
         return;
     }
     if (r == ERR_CORRUPT)
@@ -121,6 +123,15 @@ static int cmp_uuid(const void *x, const void *y)
     return c ? c : (a->stray != NULL) - (b->stray != NULL);
 }
 
+static bool names_another(const struct adopting *a, const struct candidate *c)
+{
+    for (uint32_t k = 0; k < c->segment->n_replaced; k++)
+        for (size_t i = 0; i < a->n; i++)
+            if (memcmp(a->v[i].segment->header.uuid, c->segment->replaced[k], UUID_BYTES) == 0)
+                return true;
+    return false;
+}
+
 static void mark_copies(struct adopting *a)
 {
     struct candidate **by_uuid = ARENA_ARRAY(&a->arena, struct candidate *, a->n);
@@ -132,6 +143,27 @@ static void mark_copies(struct adopting *a)
         by_uuid[i]->is_copy = uuid_eq(uuid_of(by_uuid[i]), uuid_of(by_uuid[i - 1]));
 }
 
+/* Who lets others go must be whole: all of it is read, where it names one that is there. */
+static void check_replacers(struct adopting *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct candidate *c = &a->v[i];
+        struct segment_file f;
+        struct err why = ERR_INIT;
+        if (!c->is_ours || c->is_copy || !names_another(a, c))
+            continue;
+        int r = segment_file_open(&f, &a->p->deps.stores, c->place, c->key, &why);
+        if (r == 0) {
+            r = segment_file_verify(&f, &why);
+            segment_file_close(&f);
+        }
+        c->is_damaged = r < 0;
+        if (r < 0)
+            LOG_ERROR("a segment replaces others and does not check: they stay",
+                      log_sv("key", c->key), log_str("err", why.text));
+    }
+}
+
 /* Replaced is what another one names, and what is whole elsewhere all the same: where several
  * objects are made of some sources only the last one names them, and another may be missing. */
 static void mark_replaced(struct adopting *a)
@@ -139,7 +171,7 @@ static void mark_replaced(struct adopting *a)
     struct lineage_segment *v = ARENA_ARRAY(&a->arena, struct lineage_segment, a->n);
     size_t n = 0;
     for (size_t i = 0; i < a->n; i++)
-        if (a->v[i].is_ours && !a->v[i].is_copy)
+        if (a->v[i].is_ours && !a->v[i].is_copy && !a->v[i].is_damaged)
             v[n++] = (struct lineage_segment){
                 .segment = a->v[i].segment, .place = a->v[i].place, .owner = &a->v[i]};
     lineage_find(v, n);
@@ -183,6 +215,8 @@ static int settle_stray(struct adopting *a, const struct candidate *c, struct er
             LOG_WARN("a second copy of a segment: left alone", log_sv("key", c->stray->key));
         return 0;
     }
+    if (c->is_damaged) /* what it was made of is there */
+        return set_aside(a, c->stray, &why, err);
     if (c->is_replaced) {
         leftovers_add(&a->gone, uuid_of(c), c->stray->place, c->stray->key);
         return 0;
@@ -197,7 +231,7 @@ static bool is_named_as_replaced(const struct adopting *a, struct uuid uuid)
 {
     for (size_t i = 0; i < a->n; i++) {
         const struct segment *s = a->v[i].segment;
-        for (uint32_t k = 0; k < s->n_replaced && a->v[i].is_ours; k++)
+        for (uint32_t k = 0; k < s->n_replaced && a->v[i].is_ours && !a->v[i].is_damaged; k++)
             if (memcmp(s->replaced[k], uuid.b, UUID_BYTES) == 0)
                 return true;
     }
@@ -245,6 +279,7 @@ static int settle(struct adopting *a, const struct segment_info *named, size_t n
                   struct err *err)
 {
     mark_copies(a);
+    check_replacers(a);
     mark_replaced(a);
     a->add = ARENA_ARRAY(&a->arena, struct segment_info, a->n);
     int r = 0;

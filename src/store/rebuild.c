@@ -28,7 +28,6 @@ struct rebuild {
     struct found *v;
     size_t n, cap;
     enum segment_place listing;
-    struct buf payload, filter; /* scratch */
 };
 
 static int note(struct rebuild *rb, enum rebuild_event event, const struct found *f,
@@ -61,23 +60,6 @@ static int list_stores(struct rebuild *rb, struct err *err)
 
 /* ---- verify ---- */
 
-static int verify_part(struct rebuild *rb, const struct segment *s, const struct segment_part *info,
-                       struct err *err)
-{
-    struct part *p;
-    int r = part_open(&p, s, info, err);
-    if (r < 0)
-        return r;
-    struct part_source source = part_source_of(&s->source, p);
-    for (uint32_t i = 0; r >= 0 && i < p->n_chunks; i++) {
-        buf_clear(&rb->payload);
-        buf_clear(&rb->filter);
-        r = segment_read_chunk(&source, &p->chunks[i], &rb->payload, &rb->filter, err);
-    }
-    part_close(p);
-    return r;
-}
-
 /* Keeps the footer, also where something else does not verify. */
 static int verify_all(struct rebuild *rb, struct found *f, struct err *err)
 {
@@ -85,8 +67,7 @@ static int verify_all(struct rebuild *rb, struct found *f, struct err *err)
     int r = segment_file_open(&file, &rb->conf->stores, f->place, f->key, err);
     if (r < 0)
         return r;
-    for (uint32_t i = 0; r >= 0 && i < file.segment->n_parts; i++)
-        r = verify_part(rb, file.segment, &file.segment->parts[i], err);
+    r = segment_file_verify(&file, err);
     f->segment = TAKE(file.segment);
     segment_file_close(&file);
     return r;
@@ -280,8 +261,6 @@ int rebuild_index(const struct rebuild_conf *conf, struct rebuild_report *ret, s
     for (size_t i = 0; i < rb.n; i++)
         segment_close(rb.v[i].segment);
     free(rb.v);
-    buf_deinit(&rb.payload);
-    buf_deinit(&rb.filter);
     arena_deinit(&rb.arena);
     if (r < 0)
         return err_context(err, r, "rebuild of the index");

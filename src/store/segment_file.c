@@ -42,6 +42,32 @@ int segment_file_open(struct segment_file *ret, const struct stores *stores,
     return 0;
 }
 
+static int verify_part(const struct segment *s, const struct segment_part *info,
+                       struct buf *payload, struct buf *filter, struct err *err)
+{
+    struct part *p;
+    int r = part_open(&p, s, info, err);
+    if (r < 0)
+        return r;
+    struct part_source source = part_source_of(&s->source, p);
+    for (uint32_t i = 0; r >= 0 && i < p->n_chunks; i++) {
+        buf_clear(payload);
+        buf_clear(filter);
+        r = segment_read_chunk(&source, &p->chunks[i], payload, filter, err);
+    }
+    part_close(p);
+    return r;
+}
+
+int segment_file_verify(const struct segment_file *f, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf payload = BUF_INIT, filter = BUF_INIT;
+    int r = 0;
+    for (uint32_t i = 0; r >= 0 && i < f->segment->n_parts; i++)
+        r = verify_part(f->segment, &f->segment->parts[i], &payload, &filter, err);
+    return r < 0 ? r : 0;
+}
+
 void segment_file_close(struct segment_file *f)
 {
     segment_close(TAKE(f->segment));

@@ -32,6 +32,8 @@ struct segment_file {
  * not check, ERR_UNSUPPORTED when a newer version wrote it.  After a failure nothing is open. */
 int segment_file_open(struct segment_file *ret, const struct stores *stores,
                       enum segment_place place, struct str_view key, struct err *err);
+/* Reads all of it; ERR_CORRUPT where a checksum does not hold. */
+int segment_file_verify(const struct segment_file *f, struct err *err);
 void segment_file_close(struct segment_file *f); /* a zeroed or closed one is fine */
 
 /* ---- writing ---- */

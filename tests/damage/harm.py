@@ -14,12 +14,12 @@ import subprocess
 from model import DAY_NS
 from regions import PAGE
 
-CLASSES = ("wal", "local", "object", "catalog", "table", "lock")
-WEIGHTS = {"wal": 3, "local": 2, "object": 2, "catalog": 2, "table": 3, "lock": 1}  # of a choice
-FOLDERS = {"wal": "wal", "local": "segments", "object": "objects", "catalog": "catalog", "table": "index"}
+CLASSES = ("wal", "witness", "local", "object", "catalog", "table", "lock")
+WEIGHTS = {"wal": 3, "witness": 1, "local": 2, "object": 2, "catalog": 2, "table": 3, "lock": 1}  # of a choice
+FOLDERS = {"wal": "wal", "witness": "wal.witness", "local": "segments", "object": "objects", "catalog": "catalog", "table": "index"}
 SECTOR = 512
 # Of what the harm may be called by a warning, beside the names of its files.
-WORDS = {"wal": ["write-ahead log", "WAL", "log file"], "catalog": ["catalog"], "table": ["index", "table"],
+WORDS = {"wal": ["write-ahead log", "WAL", "log file"], "witness": ["WAL"], "catalog": ["catalog"], "table": ["index", "table"],
          "lock": ["lock"], "local": [], "object": []}
 
 

@@ -329,6 +329,32 @@ static void test_a_damaged_source_of_a_sound_object_leaves_the_catalog(void **st
     expect_live(f, "2");
 }
 
+/* The object of a merge that did not end is damaged somewhere: its sources stay, it is set aside.
+ */
+static void test_a_damaged_object_lets_nothing_go(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_spec one = spec_of(f, 1);
+    const struct uuid sources[] = {uuid_no(1)};
+    struct segment_spec two = merged_of(f, 2, sources, 1, 100, 199);
+    struct buf b = BUF_INIT;
+    struct str_view key = put(f, &one), key_two = put(f, &two);
+    name(f, &one, key);
+    assert_int_equal(object_get(store_of(f, PLACE_OBJECT), key_two, 1 << 20, &b, NULL), 0);
+    for (size_t at = 100; at < b.len - 200; at += b.len / 7) {
+        b.p[at] ^= 1;
+        assert_int_equal(object_put(store_of(f, PLACE_OBJECT), key_two, buf_view(&b), NULL), 0);
+        run(f);
+        expect_live(f, "1");
+        assert_true(exists(f, PLACE_LOCAL, key));
+        b.p[at] ^= 1;
+    }
+    assert_int_equal(object_put(store_of(f, PLACE_OBJECT), key_two, buf_view(&b), NULL), 0);
+    run(f);
+    expect_live(f, "2");
+    buf_deinit(&b);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -342,6 +368,7 @@ int main(void)
         T(test_copies_and_foreign_segments_are_left_alone),
         T(test_a_segment_is_what_its_header_says),
         T(test_a_damaged_source_of_a_sound_object_leaves_the_catalog),
+        T(test_a_damaged_object_lets_nothing_go),
         T(test_a_missing_segment_stays_named_and_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
