@@ -12,7 +12,7 @@ import tempfile
 import yaml
 
 from book import LIMITS
-from halogi import BINARY, Server, merged
+from halogi import BINARY, Server, memory_folder, merged
 
 # Heads of 4 MB spill after a few hundred pushes or half a second, local segments merge at once, and
 # the log's files are small, so that each is used again and again.
@@ -28,8 +28,7 @@ BUSY = {
 @contextlib.contextmanager
 def folder(name):
     """In memory where there is room; kept when the test fails, and named."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 4 << 30 else None
-    made = pathlib.Path(tempfile.mkdtemp(prefix=f"halogi-{name}-", dir=place))
+    made = pathlib.Path(tempfile.mkdtemp(prefix=f"halogi-{name}-", dir=memory_folder()))
     try:
         yield made
     except BaseException:

@@ -262,6 +262,10 @@ class Course:
         text = self.life.log()
         if re.search(r"corrupt=[1-9]|level=error.*(WAL|log).*(lost|corrupt|missing|damaged|hole|gap)", text):
             self.reported = True
+        if re.search("corrupt=[1-9]", text) and self.life.process.poll() is None:
+            _, metrics = self.life.request("GET", "/metrics", {})
+            if not re.search(rb"^loki_ingester_wal_corruptions_total [1-9]", metrics, re.M):
+                raise Violation("a corruption of the log is reported, but not counted")
 
     def ask_all(self):
         key = None if self.maybe else len(self.entries) if self.pushed else 0

@@ -27,6 +27,7 @@ sys.path[:0] = [str(HERE.parent / name) for name in ("crash", "e2e", "formats")]
 import course  # noqa: E402
 import harm as h  # noqa: E402
 import states  # noqa: E402
+from halogi import memory_folder  # noqa: E402
 
 
 def arguments(argv):
@@ -57,11 +58,6 @@ def libraries(tests):
         if not path.exists():
             sys.exit(f"{path} is missing: build the tests, or name --libraries")
     return {name: str(path) for name, path in found.items()}
-
-
-def memory_folder():
-    """Where a sync costs nothing."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 # --- states ----------------------------------------------------------------------------------

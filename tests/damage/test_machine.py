@@ -11,7 +11,7 @@ import harm as h
 import regions
 import run
 import states
-from halogi import BINARY
+from halogi import BINARY, memory_folder
 from model import Writer
 
 WORKERS = 2
@@ -19,7 +19,7 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    where = pathlib.Path(run.memory_folder() or tmp_path_factory.mktemp("states")) / f"halogi-states-{os.getpid()}"
+    where = pathlib.Path(memory_folder() or tmp_path_factory.mktemp("states")) / f"halogi-states-{os.getpid()}"
     where.mkdir()
     libs = run.libraries(pathlib.Path(os.environ.get("DAMAGE_LIBRARIES") or pathlib.Path(BINARY).parent / "tests"))
     try:
