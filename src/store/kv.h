@@ -40,11 +40,14 @@ struct kv_conf {
     kv_write_fn *init; /* part of the creation; may be NULL */
     void *ctx;
 };
+/* Opens the environment, making it where there is none.  ERR_CORRUPT or ERR_UNSUPPORTED when LMDB
+ * does not take what is there. */
 int kv_open(struct kv **ret, const char *folder, const struct kv_conf *conf, struct err *err);
 void kv_close(struct kv *kv); /* NULL is fine; no transaction may live */
 bool kv_exists(const char *folder);
-uint64_t kv_map_bytes(struct kv *kv);
+uint64_t kv_map_bytes(struct kv *kv); /* of now: it grows */
 
+/* A snapshot of the last commit; to be ended soon, by the same thread. */
 int kv_read_begin(struct kv *kv, struct kv_txn *ret, struct err *err);
 void kv_read_end(struct kv_txn *t);
 /* fn, then a commit that is durable when this returns 0.  fn runs again after the map was grown:
@@ -54,6 +57,7 @@ int kv_write(struct kv *kv, kv_write_fn *fn, void *ctx, struct err *err);
 /* Values borrow the map: until the transaction ends, or its next write. */
 int kv_get(struct kv_txn *t, unsigned db, struct str_view key, struct str_view *ret,
            struct err *err);
+/* Replaces.  In a write transaction only, as the next two; the result goes up to kv_write(). */
 int kv_put(struct kv_txn *t, unsigned db, struct str_view key, struct str_view value,
            struct err *err);
 /* The same for keys that mostly come after all others of the database: pages get full. */
@@ -66,10 +70,11 @@ struct kv_cursor {
     MDB_cursor *c;
     struct str_view key, value; /* where it stands */
 };
+/* Stands nowhere before the first kv_seek(). */
 int kv_cursor_open(struct kv_txn *t, unsigned db, struct kv_cursor *ret, struct err *err);
 void kv_cursor_close(struct kv_cursor *c); /* before its transaction ends */
 /* To the first key that is not below `key`; KV_NONE behind the last. */
 int kv_seek(struct kv_cursor *c, struct str_view key, struct err *err);
-int kv_next(struct kv_cursor *c, struct err *err);
+int kv_next(struct kv_cursor *c, struct err *err); /* KV_NONE behind the last */
 /* Deletes where it stands; kv_next then goes to the one behind. */
 int kv_cursor_del(struct kv_cursor *c, struct err *err);

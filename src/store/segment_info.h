@@ -55,5 +55,6 @@ void segment_info_copy(struct arena *arena, struct segment_info *to,
                        const struct segment_info *from);
 /* The record of docs/formats.md, without its key (the uuid). */
 void segment_info_encode(struct buf *out, const struct segment_info *info);
+/* Texts and arrays go to the arena; uuid is not in the record.  ERR_CORRUPT, ERR_UNSUPPORTED. */
 int segment_info_decode(struct arena *arena, struct str_view record, struct segment_info *ret,
                         struct err *err);

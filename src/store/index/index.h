@@ -4,6 +4,8 @@
  * segment and deleted after it stopped to; readers skip rows of segments that their view does not
  * hold, so a row counts from the moment its segment is in the view.
  * Answers are copied to the caller's arena; no LMDB transaction outlives a call.
+ * Errors: ERR_CORRUPT for a row that does not check, ERR_UNSUPPORTED for a table of another format,
+ * ERR_OVER_BUDGET as index_query says, or the system's.
  * Threads: readers any; writers (add, remove, drop) serialise inside. */
 #pragma once
 #include <stdbool.h>
@@ -30,7 +32,7 @@ struct index_conf {
 /* folder holds a folder per table, "<start ns>-<length ns>". */
 int index_open(struct index **ret, const char *folder, const struct index_conf *conf,
                struct err *err);
-void index_close(struct index *ix);
+void index_close(struct index *ix); /* NULL is fine; nobody is in a call */
 /* A segment in the catalog whose table is not here would silently not be read. */
 bool index_has_table(struct index *ix, struct period p);
 
@@ -66,6 +68,7 @@ int index_remove_segments(struct index *ix, const struct uuid *segments, size_t 
 int index_drop_period(struct index *ix, struct period p, struct err *err);
 /* Keeps only rows of segments that `alive` names (at start, after a crash). */
 typedef bool index_alive_fn(void *ctx, struct uuid segment);
+/* *ret_removed: segments, counted once for each table. */
 int index_sweep(struct index *ix, index_alive_fn *alive, void *ctx, uint64_t *ret_removed,
                 struct err *err);
 
@@ -118,8 +121,10 @@ struct index_names {
     struct str_view *v; /* sorted bytewise, each once */
     size_t n;
 };
+/* Of series with a run that overlaps [min, max]. */
 int index_label_names(struct index *ix, const struct index_query *q, struct arena *arena,
                       struct index_names *ret, struct err *err);
+/* The same for the values of one name. */
 int index_label_values(struct index *ix, const struct index_query *q, struct str_view name,
                        struct arena *arena, struct index_names *ret, struct err *err);
 

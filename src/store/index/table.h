@@ -27,6 +27,7 @@ enum table_db {
 struct table {
     struct kv *kv;
 };
+/* Makes it where there is none.  ERR_UNSUPPORTED: of another format, to be rebuilt. */
 int table_open(struct table *ret, const char *folder, uint64_t map_bytes, struct err *err);
 void table_close(struct table *t);
 
@@ -45,6 +46,7 @@ struct table_key {
     char b[KV_MAX_KEY_BYTES];
     size_t len;
 };
+/* These append; big-endian, so that keys sort as numbers do. */
 void key_be32(struct table_key *k, uint32_t v);
 void key_be64(struct table_key *k, uint64_t v);
 void key_put(struct table_key *k, struct str_view v);
@@ -80,6 +82,7 @@ int table_name_id(struct kv_txn *t, uint32_t tid, struct str_view name, uint32_t
 /* *ret_n_new: series that were not in the table before. */
 int table_add_parts(struct table *t, struct uuid segment, const struct index_part *parts,
                     size_t n_parts, uint64_t *ret_n_new, struct err *err);
+/* Rows alone: series and labels stay, and are found by nobody without them. */
 int table_remove_segments(struct table *t, const struct uuid *segments, size_t n, struct err *err);
 /* Appends the segments that have rows here and that `alive` does not name. */
 int table_dead_segments(struct table *t, index_alive_fn *alive, void *ctx, struct buf *ret_uuids,
