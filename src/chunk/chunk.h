@@ -4,6 +4,7 @@
  * directory says so.  Columns are separate sections with a checksum each, so that a count reads
  * times only and a scan reads lines only.  Bytes: docs/formats.md.
  * Promise: what was added comes back byte for byte; anything damaged is ERR_CORRUPT, never a crash.
+ * Other failures are those of the source's pread.
  * Threads: a builder or a decoder belongs to one thread at a time; keep one per thread and reuse.
  */
 #pragma once
@@ -122,8 +123,9 @@ struct chunk_options {
     int zstd_level; /* 0: 1 */
 };
 struct chunk_builder;
-struct chunk_builder *chunk_builder_new(const struct chunk_options *options);
-void chunk_builder_free(struct chunk_builder *b);
+struct chunk_builder *chunk_builder_new(const struct chunk_options *options); /* copied */
+void chunk_builder_free(struct chunk_builder *b);                             /* NULL is fine */
+/* From the next chunk_builder_finish() on. */
 void chunk_builder_set_filter(struct chunk_builder *b, enum chunk_filter_mode mode);
 /* True when the entry does not belong in this chunk any more: finish it first.  An empty builder
  * takes any entry within CHUNK_MAX_ENTRY_BYTES. */
@@ -172,13 +174,15 @@ struct chunk_source {
 
 struct chunk_decoder;
 struct chunk_decoder *chunk_decoder_new(void);
-void chunk_decoder_free(struct chunk_decoder *d);
-/* Turns to another chunk: everything handed out before is invalid.  Reads nothing yet. */
+void chunk_decoder_free(struct chunk_decoder *d); /* NULL is fine */
+/* Turns to another chunk: everything handed out before is invalid, and what is handed out from now
+ * on lives until the next call of this.  Reads nothing yet.  meta is copied and was checked. */
 void chunk_decoder_set(struct chunk_decoder *d, const struct chunk_source *source,
                        const struct chunk_meta *meta);
 /* Fetches sections ahead in as few reads as there are gaps; the calls below fetch what is
  * missing. */
 int chunk_decoder_load(struct chunk_decoder *d, unsigned section_bits, struct err *err);
+/* One time for each row, in the order of rows, which is not that of times across streams. */
 int chunk_decoder_ts(struct chunk_decoder *d, const int64_t **ret_ts_ns, struct err *err);
 /* Row starts alone (LEN): rows + 1 of them; length of row i = start[i + 1] - start[i] - 1. */
 int chunk_decoder_starts(struct chunk_decoder *d, const uint32_t **ret, struct err *err);

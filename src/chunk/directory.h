@@ -45,9 +45,11 @@ struct directory {
     struct buf before;  /* labels of the stream before */
 };
 void directory_deinit(struct directory *d);
-void directory_clear(struct directory *d);
+void directory_clear(struct directory *d); /* keeps memory */
 uint64_t directory_mem_bytes(const struct directory *d);
+/* The next stream, whose runs were put into d->runs. */
 void directory_add_stream(struct directory *d, struct str_view labels, uint32_t n_runs);
+/* One more chunk has the key. */
 void directory_count_sm_key(struct directory *d, struct str_view name);
 /* info: its min_ts_ns is the base of the chunks' times.  ERR_INVALID where the part holds more than
  * a reader would take.  Nothing may be added to d afterwards. */
@@ -56,6 +58,7 @@ int directory_encode(struct buf *out, struct directory *d, const struct segment_
 /* Into arena; p->info is set. */
 int directory_decode(struct str_view bytes, struct part *p, ZSTD_DCtx *dctx, struct err *err);
 
+/* Decoders: ERR_CORRUPT, or ERR_UNSUPPORTED for a newer major version; *ret only on success. */
 void segment_header_encode(struct buf *out, const struct segment_header *h);
 int segment_header_decode(struct str_view bytes, struct segment_header *ret, struct err *err);
 

@@ -32,7 +32,7 @@ void filter_needle_deinit(struct filter_needle *n);
  * bytes and n_bits > 0 divides FILTER_MAX_BITS (filter_bits_valid). */
 bool filter_may_contain(struct str_view filter, uint32_t n_bits, bool chunk_is_ascii,
                         const struct filter_needle *needle);
-bool filter_bits_valid(uint32_t n_bits);
+bool filter_bits_valid(uint32_t n_bits); /* a size that filter_build() makes */
 
 /* Working memory of a builder: FILTER_MAX_BITS bytes and slack. */
 struct filter_builder {

@@ -1,5 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layout stands in head_impl.h. */
+/* A push brings a few lines each for some of perhaps a hundred thousand streams, and must cost
+ * little more than copying them.  A buffer per stream would: idle streams would hold buffers, busy
+ * ones would move theirs as they grow, and a reader would need a lock for each.  So there is one
+ * log for all streams, as they come: entries stand one after the other in pages that never move,
+ * and each knows where its stream's entry before it stands.  A stream is then a handful of numbers,
+ * of which only `newest` is needed to walk it, newest first. Readers take no lock.  What makes that
+ * right:
+ *   - One writer at a time (its caller's lock), and nothing that was written changes again but the
+ *     few numbers of a stream.
+ *   - A record is complete before `newest` points to it with a release store, and a page stands in
+ *     the table before a record in it: whoever loads `newest` with acquire sees all below.
+ *   - The positions are ordered as the appends were, so one number, `visible`, says for all streams
+ *     at once what a reader may see; it skips what stands above.  It is the log's word: entries are
+ *     appended before they are durable and shown after (head_publish).
+ *   - The ends of a stream's times are written before `newest`, so they cover every entry that a
+ *     reader can reach, and may reach further.
+ * Positions only grow and are multiples of 8, hence the low bit of a record's first word is free to
+ * tell entries from metadata.  Neighbours often have equal metadata (one request's trace, one pod):
+ * a small cache of recent sets finds them again, and the entry refers to the record that is there.
+ * Memory comes in pages of 1 MiB from head_pages, which hands them from the generation that goes to
+ * the one that comes; a line over a page's size gets an allocation of its own.  Whoever must read a
+ * whole generation stream by stream does not follow back-pointers, each a cache miss, but passes
+ * over the pages once (head_order.h).  The layout stands in head_impl.h. */
 #include "chunk/head_impl.h"
 
 #include <assert.h>

@@ -16,7 +16,7 @@
 struct head;
 struct head_pages; /* chunk/head_pages.h */
 
-struct head *head_new(void);
+struct head *head_new(void); /* with pages of its own */
 /* Takes its pages from there and leaves them there; holds a reference. */
 struct head *head_new_in(struct head_pages *pages);
 void head_free(struct head *h);
@@ -58,5 +58,7 @@ struct head_iter {
     const struct head *h;
     uint64_t ref;
 };
+/* visible: head_visible() of some moment, which bounds what comes. */
 void head_iter_init(struct head_iter *it, const struct head *h, uint32_t stream, uint64_t visible);
+/* False behind the oldest; ret_position may be NULL. */
 bool head_iter_next(struct head_iter *it, struct entry *ret, uint64_t *ret_position);

@@ -21,11 +21,11 @@ void head_pages_unref(struct head_pages *p); /* NULL is fine */
 
 /* HEAD_PAGE_BYTES, not cleared. */
 char *head_pages_take(struct head_pages *p);
-void head_pages_give(struct head_pages *p, char *page);
+void head_pages_give(struct head_pages *p, char *page); /* of head_pages_take() */
 /* Gives the pages back to the system that nobody needed since the last call: call it now and then,
  * some ten times as rarely as generations follow each other under load. */
 void head_pages_trim(struct head_pages *p);
-uint64_t head_pages_idle_bytes(struct head_pages *p);
+uint64_t head_pages_idle_bytes(struct head_pages *p); /* that nobody uses now */
 
 /* Zeroed memory straight from the system, aborts when there is none; for what is mostly never
  * touched or goes in one piece. */

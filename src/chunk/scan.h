@@ -22,7 +22,7 @@ struct row_set {
 void row_set_deinit(struct row_set *s);
 void row_set_reset(struct row_set *s, uint32_t n_rows); /* none selected; keeps memory */
 void row_set_add_range(struct row_set *s, uint32_t first, uint32_t n);
-uint32_t row_set_count(const struct row_set *s);
+uint32_t row_set_count(const struct row_set *s); /* selected ones */
 /* First selected row >= from, or UINT32_MAX. */
 uint32_t row_set_next(const struct row_set *s, uint32_t from);
 /* Last selected row <= from, or UINT32_MAX. */

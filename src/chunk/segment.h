@@ -76,7 +76,8 @@ struct segment_sink segment_sink_of_buf(struct buf *b);
 struct segment_writer;
 /* A writer may write one segment after another (open, ..., finish, open). */
 struct segment_writer *segment_writer_new(void);
-void segment_writer_free(struct segment_writer *w);
+void segment_writer_free(struct segment_writer *w); /* NULL is fine */
+/* Of the segment in work and of what is kept for the next. */
 uint64_t segment_writer_mem_bytes(const struct segment_writer *w);
 
 /* Starts a segment, dropping one that was not finished.  Any failure below leaves the writer
@@ -84,8 +85,9 @@ uint64_t segment_writer_mem_bytes(const struct segment_writer *w);
 int segment_writer_open(struct segment_writer *w, const struct segment_header *header,
                         const struct chunk_options *options, struct segment_sink sink,
                         struct err *err);
-/* Parts come sorted by (tenant, period start) and do not repeat.  Ends the part before. */
-/* period_len_ns 0: any time; else every entry lies in [start, start + len). */
+/* Parts come sorted by (tenant, period start) and do not repeat.  Ends the part before.  A part
+ * without rows leaves no trace.  period_len_ns 0: any time; else every entry lies in [start, start
+ * + len). */
 int segment_writer_part(struct segment_writer *w, struct str_view tenant, int64_t period_start_ns,
                         int64_t period_len_ns, struct err *err);
 /* A filter switch of a tenant: from the next chunk of this part on. */
@@ -134,7 +136,7 @@ struct segment {
 };
 /* Reads and checks header, trailer and footer.  The source is copied, its ctx is the caller's. */
 int segment_open(struct segment **ret, const struct segment_source *source, struct err *err);
-void segment_close(struct segment *s);
+void segment_close(struct segment *s); /* NULL is fine; the source is the caller's */
 /* NULL when absent. */
 const struct segment_part *segment_find_part(const struct segment *s, struct str_view tenant,
                                              int64_t period_start_ns);
@@ -151,6 +153,7 @@ struct part {
     uint64_t mem_bytes;
     struct arena *arena;
 };
+/* Reads and checks it; info is one of s->parts.  The part does not need s afterwards. */
 int part_open(struct part **ret, const struct segment *s, const struct segment_part *info,
               struct err *err);
 void part_close(struct part *p);
@@ -162,7 +165,7 @@ struct part_source {
     uint64_t offset, bytes; /* of the part */
 };
 struct part_source part_source_of(const struct segment_source *source, const struct part *p);
-struct chunk_source chunk_source_of(const struct part_source *ps);
+struct chunk_source chunk_source_of(const struct part_source *ps); /* borrows ps */
 
 /* Appends the chunk's filter to out, checked; nothing when it has none. */
 int segment_read_filter(const struct part_source *ps, const struct chunk_meta *meta,

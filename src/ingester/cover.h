@@ -27,7 +27,7 @@ void cover_deinit(struct cover *c);
 /* What these segments have. */
 void cover_add(struct cover *c, const struct segment_info *v, size_t n);
 void cover_add_hole(struct cover *c, struct lsn_span hole);
-size_t cover_n_holes(struct cover *c);
+size_t cover_n_holes(struct cover *c); /* places that are lost */
 /* A copy; the caller deinitialises it. */
 struct lsn_set cover_copy(struct cover *c);
 

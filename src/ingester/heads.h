@@ -118,6 +118,7 @@ bool heads_wait_frozen(struct heads *h, bool may_try, const _Atomic bool *stop, 
                        struct frozen_head *ret);
 /* A live segment has its entries, and the newest view does not hold it any more. */
 void heads_drop_frozen(struct heads *h);
+/* Who waits for it is told why; the generation stays. */
 void heads_spill_failed(struct heads *h, const struct err *why);
 /* Where the log is broken, and everything appended is in segments: goes on in a new file.  Sets
  * *ret_repaired; < 0 when it cannot. */

@@ -13,8 +13,8 @@
  *     the mark that queries stop at, and the mark only moves from on_durable().
  *   - A push of which nothing is left (all of it repeats of what is there) writes nothing and still
  *     waits for what was appended before it: the first copy may not be durable yet.
- *   - A generation is frozen between two batches, at the log's next LSN: the segment that comes of
- *     it covers whole batches.
+ *   - A generation is frozen between two batches, where the log begins another group: the segment
+ *     that comes of it covers whole batches.
  * Where both generations are full a push waits, in order and up to a bound of bytes; whoever frees
  * one calls ingest_resume().  A push that waits holds no memory but its request's, which the
  * distributor counts.

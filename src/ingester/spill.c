@@ -16,9 +16,9 @@
  * Exact repeats of (time, line, metadata) within the generation are dropped here: a stream is a
  * set.
  * What must hold: every entry of the generation gets into exactly one part, also the one that
- * stands at the first or the last nanosecond of a period; the coverage is exactly the generation's
- * batches; and nothing here gives anything back.  Memory and log go only after the catalog has
- * named the segment (spiller.c). */
+ * stands at the first or the last nanosecond of a period; the coverage is what the generation holds
+ * and nothing else (cover.h); and nothing here gives anything back.  Memory and log go only after
+ * the catalog has named the segment (spiller.c). */
 #include "ingester/spill.h"
 
 #include <stdlib.h>

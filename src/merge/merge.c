@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One part at a time, in three passes over the sources' directories.  First: which chunks may be
- * copied: those near full size of which no run overlaps another source's in time, and all of them
- * where only one source has the part.  Then the copies, since a copy ends the chunk in work.  Then
- * the streams in label order: copied runs by reference, the rest decoded and mixed.  A source's
- * streams stand in its chunks in the same order, so each chunk is decoded once. */
+/* Up to 32 segments hold parts of the same tenant and period, each with its own chunks: columns of
+ * many streams' rows, compressed.  One part shall come of them, with the same set of entries a
+ * stream, in order of time, in few large chunks.  Decoding and encoding everything would do, and
+ * costs many times what copying bytes does; but a chunk can be copied only as a whole, with the
+ * rows of all its streams, and a row that is copied cannot be put into order with others or be
+ * found to be a repeat.  So, one period after the other, in three passes over the directories,
+ * which say which rows of which stream stand in which chunk:
+ *   1. Which chunks may be copied: those near full size (small ones are what a merge is to end) of
+ *      which no run overlaps in time a run of the same stream in another source, and so can neither
+ *      be mixed with it nor repeat one of its entries; and all of them where one source alone has
+ *      the part.
+ *   2. The copies.  They come first since a copy ends the chunk in work: between streams it would
+ *      cut the new chunks into small ones.
+ *   3. The streams in label order: copied runs by reference, the runs between them decoded, put
+ *      into order and written.  A source's streams stand in its chunks in the same order, so each
+ *      chunk is decoded once, and each source has one decoded at a time.
+ * Order: by time; of equal times the earlier source first, then the earlier run, since sources come
+ * in order of arrival.  A copied run is written when all decoded entries before (its first time,
+ * its arrival) are.  Runs of one source that touch at one time are in order already and count as
+ * not overlapping; of two sources they overlap, because the same entry may stand in both.
+ * Repeats are told by a hash of time, line and metadata among entries of one time (repeats.h), and
+ * forgotten between streams: equal lines of two streams are two entries.
+ * What must hold: each row of each source is in the new part or an exact repeat of one that is; no
+ * run says times that its rows do not have; a source that does not check ends the merge with
+ * ERR_CORRUPT, before anything of it lives. */
 #include "merge/merge.h"
 
 #include <assert.h>

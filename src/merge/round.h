@@ -23,7 +23,7 @@ struct merger_conf {
 };
 /* The buffers of rounds, what their failures left, and what was found damaged. */
 struct merger;
-struct merger *merger_new(const struct merger_conf *conf);
+struct merger *merger_new(const struct merger_conf *conf); /* copied */
 void merger_free(struct merger *m);
 
 struct merge_result {

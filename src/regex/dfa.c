@@ -1,4 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A pattern is a program for many threads at once (prog.h): at each byte of the text there is a set
+ * of instructions at which a match may stand.  The NFA keeps that set and pays for all of it at
+ * each byte.  But the sets repeat: a text of megabytes meets some dozens.  So each set that is met
+ * gets a number, a state, and a row in a table that says for each class of bytes which state comes
+ * next. Where the table has the answer, a byte costs one look-up.  Made in advance the table may
+ * have 2^n rows, which is why it is not; made when first met, it has what the text needs. What is
+ * not obvious:
+ *   - A column is a class of runes that no instruction tells apart, not a byte.  Bytes from 0x80 on
+ *     lead to one column that is never filled (dfa_impl.h): there the rune is decoded and its class
+ *     found, so a million runes cost no memory, and the loop over ASCII has a single test.
+ *   - ^, $ and \b ask what stands on both sides.  What stands before is part of the state
+ * (`behind`) as long as an assertion is pending; what comes after is known one step later.  So a
+ * set holds assertions that are open, the next rune closes them, and a match shows one step late,
+ * at the latest at the end of the text.
+ *   - Only a verdict is wanted, not where: threads have no order, a set is a set, and the first
+ *     match ends the search.  Captures are the NFA's.
+ *   - The table takes at most 1 MiB.  When it is full all is forgotten, and the set in work becomes
+ *     the first.  Where that comes too soon, after fewer than ten bytes of text for each state, the
+ *     text keeps meeting new sets and a table gains nothing: it gives up, and the caller takes the
+ *     NFA, whose time is linear for every pattern.  That is no failure, and changes no answer.
+ * What must hold: a row is only filled with what the program says; forgetting bumps `generation`,
+ * so that nobody goes on with the number of a state that is no more. */
 #include "regex/dfa_impl.h"
 
 #include <stdlib.h>

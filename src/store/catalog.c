@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Database "meta": "format", "installation", "covered", "generation".  Database "segments": uuid ->
- * record.  Bytes: docs/formats.md. */
+/* Which segments live must change in one step: a merge puts one object in and takes thirty segments
+ * out, and a reader, or a start after power loss, that sees half of it finds entries twice or not
+ * at all.  A spill must in the same step say how far the log is covered, or the log is replayed
+ * over the segment, or is used again without it.  A list in a file of its own would have to be
+ * written anew each time; LMDB gives a transaction that is durable or was not (store/kv.h), and a
+ * catalog of ten thousand segments is some megabytes.
+ *     database "meta":     "format", "installation", "covered", "generation"
+ *     database "segments": uuid -> record (segment_info.h)
+ * Bytes: docs/formats.md.
+ * What must hold, and who keeps it:
+ *   - A segment is in its store, and its rows are in the tables, before it is named (publish.h); a
+ *     segment that is named no more is removed after.  So whatever the catalog says can be read.
+ *   - `covered` only rises, also where a commit comes late.  Everything below stands in segments.
+ *   - After a failed commit nobody knows which of the two states is on the disk until the next one
+ *     succeeds: the caller's next commit takes back what the failed one may have added
+ *     (publish_commit).
+ *   - What the first open shows is on stable storage (`settle`), since the log is used again as far
+ *     as it is covered: a commit that a killed process left in the page cache alone must not be
+ *     believed before it is synced.
+ *   - Generations are handed out before they are committed, and none twice in a process; those of
+ *     an earlier one are below `generation`, which is the largest ever committed.
+ * The catalog is a list that may be old, not the truth: the segments say of themselves what they
+ * are (adopt.h), and all of it is made again from them (rebuild.h). */
 #include "store/catalog.h"
 
 #include <errno.h>

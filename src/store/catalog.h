@@ -36,14 +36,19 @@ int catalog_open(struct catalog **ret, const char *folder, struct err *err);
 /* As catalog_open for an empty folder, keeping the installation (rebuild-index). */
 int catalog_create(struct catalog **ret, const char *folder, const struct installation *inst,
                    struct err *err);
-void catalog_close(struct catalog *c);
+void catalog_close(struct catalog *c); /* NULL is fine; what was committed is durable already */
 
+/* Who wrote it first; never changes. */
 struct installation catalog_installation(const struct catalog *c);
+/* As committed: every batch below stands in segments. */
 uint64_t catalog_covered_lsn(struct catalog *c);
 /* Larger than that of every segment ever committed, different on each call. */
 uint64_t catalog_next_generation(struct catalog *c);
+/* 0: durable.  < 0 (-ENOSPC, -EIO, ...): what catalog_load() shows is as before, and the disk may
+ * hold either until the next commit succeeds. */
 int catalog_commit(struct catalog *c, const struct catalog_change *change, struct err *err);
 
-/* All live segments in coverage order (segment_order), copied to the arena. */
+/* All live segments in coverage order (segment_order), copied to the arena.  ERR_CORRUPT on a
+ * record that does not decode. */
 int catalog_load(struct catalog *c, struct arena *arena, struct segment_info **ret, size_t *ret_n,
                  struct err *err);

@@ -18,7 +18,7 @@ struct stores {
     struct object_store *local;   /* PLACE_LOCAL: of this node alone */
     struct object_store *objects; /* PLACE_OBJECT */
 };
-struct object_store *stores_of(const struct stores *s, enum segment_place place);
+struct object_store *stores_of(const struct stores *s, enum segment_place place); /* borrowed */
 /* Frees both (NULL is fine); no reader or draft may be open. */
 void stores_free(struct stores *s);
 

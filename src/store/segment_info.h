@@ -55,6 +55,7 @@ void segment_info_copy(struct arena *arena, struct segment_info *to,
                        const struct segment_info *from);
 /* The record of docs/formats.md, without its key (the uuid), which its checksum covers. */
 void segment_info_encode(struct buf *out, const struct segment_info *info);
-/* As it stands under the key `uuid`. */
+/* As it stands under the key `uuid`.  Texts and arrays go to the arena.  ERR_CORRUPT,
+ * ERR_UNSUPPORTED. */
 int segment_info_decode(struct arena *arena, struct uuid uuid, struct str_view record,
                         struct segment_info *ret, struct err *err);

@@ -26,10 +26,11 @@ struct segments_conf {
     unsigned max_open;     /* unused segments kept open; 0: 512 */
     unsigned max_files;    /* descriptors while nobody reads; 0: 512 */
 };
-struct segments *segments_new(const struct segments_conf *conf);
-void segments_free(struct segments *c); /* every open_segment was put */
+struct segments *segments_new(const struct segments_conf *conf); /* copied */
+void segments_free(struct segments *c);                          /* every open_segment was put */
 
-/* Opens it, or finds it open.  A file that is gone is ERR_NOT_FOUND. */
+/* Opens it, or finds it open.  A file that is gone is ERR_NOT_FOUND, one whose footer does not
+ * check ERR_CORRUPT; ERR_UNAVAILABLE when memory is short. */
 int segments_get(struct segments *c, const struct live_segment *s, struct open_segment **ret,
                  struct err *err);
 void segments_put(struct segments *c, struct open_segment *o); /* NULL is fine */

@@ -29,8 +29,8 @@ struct generation {
 /* With one reference. */
 struct generation *generation_new(struct head *head, uint64_t number, generation_gone_fn *gone,
                                   void *ctx);
-struct generation *generation_ref(struct generation *g);
-void generation_unref(struct generation *g); /* NULL is fine */
+struct generation *generation_ref(struct generation *g); /* returns g */
+void generation_unref(struct generation *g);             /* NULL is fine */
 
 /* One live segment, counted.  gone() runs once, on the thread of the last unref: when `doomed` its
  * file or object may be deleted now (live_segment_doom was called), else it only left memory. */
@@ -47,8 +47,8 @@ struct live_segment {
 /* Copies info; with one reference. */
 struct live_segment *live_segment_new(const struct segment_info *info, live_segment_gone_fn *gone,
                                       void *ctx);
-struct live_segment *live_segment_ref(struct live_segment *s);
-void live_segment_unref(struct live_segment *s); /* NULL is fine */
+struct live_segment *live_segment_ref(struct live_segment *s); /* returns s */
+void live_segment_unref(struct live_segment *s);               /* NULL is fine */
 /* The catalog names it no more. */
 void live_segment_doom(struct live_segment *s);
 
@@ -65,9 +65,10 @@ struct view {
 };
 
 struct views;
-struct views *views_new(void);
+struct views *views_new(void);     /* nothing in it */
 void views_free(struct views *vs); /* no view may be pinned */
 
+/* The newest one.  Takes a lock for a moment only; pin, read, unpin on any threads. */
 struct view *view_pin(struct views *vs);
 void view_unpin(struct view *v); /* NULL is fine */
 /* Index into segments, or SIZE_MAX. */
@@ -84,4 +85,5 @@ struct views_change {
     size_t n_remove;
     bool doom_removed; /* live_segment_doom() them: their storage goes with the last view */
 };
+/* The next pin sees all of it.  Callbacks of what no view holds any more run here. */
 void views_apply(struct views *vs, const struct views_change *change);

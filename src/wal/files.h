@@ -26,7 +26,8 @@ struct wal_files {
 
 enum { WAL_MAX_FREE_FILES = 4, WAL_PATH_BYTES = 4096 };
 
-/* Lists the folder, made when missing, with the epoch of each file.  All names are durable. */
+/* Lists the folder, made when missing, with the epoch of each file.  All names are durable.
+ * ERR_UNSUPPORTED: a newer version wrote there.  wal_files_deinit() in any case. */
 int wal_files_open(struct wal_files *fs, const char *folder, uint64_t file_bytes, struct err *err);
 void wal_files_deinit(struct wal_files *fs);
 /* A free file, made when there is none; opened for writing. */
@@ -36,7 +37,8 @@ int wal_files_take(struct wal_files *fs, uint64_t epoch, uint32_t *ret_number, i
 void wal_files_ended(struct wal_files *fs, uint32_t number, uint64_t bytes);
 /* Frees the files of which everything is covered, removing what is too much. */
 void wal_files_covered(struct wal_files *fs, const struct lsn_set *covered);
-uint64_t wal_files_bytes_in_use(const struct wal_files *fs);
+uint64_t wal_files_bytes_in_use(const struct wal_files *fs); /* of files with an epoch */
+/* "<folder>/<number>.wal", ended by NUL. */
 void wal_file_path(const struct wal_files *fs, uint32_t number, char out[WAL_PATH_BYTES]);
 /* What the first bytes of the file say; *ret_good false when the header does not check. */
 int wal_file_read_header(const char *path, struct wal_file_header *ret, bool *ret_good,

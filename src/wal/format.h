@@ -57,6 +57,7 @@ struct wal_file_header {
 };
 void wal_put_file_header(char out[WAL_FILE_HEADER_BYTES], const struct wal_file_header *h);
 enum wal_header_state { WAL_HEADER_GOOD, WAL_HEADER_BAD, WAL_HEADER_NEWER /* version */ };
+/* *ret is set where it is good. */
 enum wal_header_state wal_get_file_header(struct str_view file, struct wal_file_header *ret);
 
 struct wal_group {
@@ -74,6 +75,7 @@ bool wal_group_at(struct str_view file, uint64_t epoch, uint64_t at, struct wal_
 /* The first whole group of this epoch that begins at `at` (aligned) or later. */
 bool wal_next_group(struct str_view file, uint64_t epoch, uint64_t at, struct wal_group *ret);
 
+/* Padding to WAL_RECORD_ALIGN_BYTES behind the body is not counted. */
 void wal_put_record_header(char out[WAL_RECORD_HEADER_BYTES], enum wal_record_type type,
                            uint32_t body_bytes);
 struct wal_record {

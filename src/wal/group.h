@@ -44,6 +44,6 @@ void group_free(struct group_draft *g); /* NULL is fine; its waiters do not run 
 /* Its place is set.  Copies prefix, borrows body; returns the record's LSN. */
 uint64_t group_add_record(struct group_draft *g, enum wal_record_type type, struct str_view prefix,
                           struct str_view body);
-void group_add_waiter(struct group_draft *g, struct wal_waiter waiter);
+void group_add_waiter(struct group_draft *g, struct wal_waiter waiter); /* fn NULL: no-op */
 /* crc32c of the payload. */
 uint32_t group_crc(const struct group_draft *g);

@@ -55,6 +55,6 @@ void wal_close_last_locked(struct wal *w);
 
 /* ---- commit.c ---- */
 
-void wal_commit_thread(void *ctx);
+void wal_commit_thread(void *wal);
 /* The thread has ended, or never began: syncs in every mode and closes the file. */
 void wal_commit_end(struct wal *w);

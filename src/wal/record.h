@@ -16,6 +16,7 @@ enum {
     WAL_CANONICAL_RECORD_BYTES = 4 << 20, /* a canonical record is closed past this size */
 };
 
+/* Its name in the log: XXH64 of the encoded policy. */
 uint64_t wal_policy_id(struct str_view policy);
 
 /* Whether the body itself is to be kept. */

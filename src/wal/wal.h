@@ -64,7 +64,7 @@ int wal_replay(const struct wal_options *options, const struct lsn_set *covered,
 /* ---- the log ---- */
 
 struct wal;
-/* Appends start in a new epoch after the replayed end. */
+/* Appends start in a new epoch after the replayed end.  Starts the commit thread. */
 int wal_open(struct wal **ret, const struct wal_options *options,
              const struct wal_replayed *replayed, struct err *err);
 /* Commits what was appended, syncs in every mode, ends the thread. */
@@ -100,6 +100,7 @@ int wal_flush(struct wal *w, struct err *err);
 /* What is in segments: files of which nothing else is left are used again or removed. */
 void wal_covered(struct wal *w, const struct lsn_set *covered);
 bool wal_is_broken(struct wal *w, struct err *err); /* err: why, when it is */
-/* After the appended records were made durable elsewhere: goes on in a new file. */
+/* After the appended records were made durable elsewhere: goes on in a new file.  Waits for the
+ * commit thread, which fails what still waits.  0 and no-op when the log is not broken. */
 int wal_repair(struct wal *w, struct err *err);
-uint64_t wal_bytes_in_use(struct wal *w);
+uint64_t wal_bytes_in_use(struct wal *w); /* of files that are not all in segments */

@@ -3,9 +3,10 @@
  * remember of a stream.  A name=value pair is kept once for all streams that have it, so a stream
  * is some 64 bytes and 4 per label; 100,000 of them stay below 28 MB.
  * Promise: a stream keeps its number and its struct's address until streams_evict() takes it.
- * Threads: three kinds.  The writer (one at a time, under the ingester's mutex) finds and adds
+ * Threads: three kinds.  The writer (one at a time, under the heads' mutex) finds and adds
  * without waiting for queries to end matching more than a moment.  Queries select, any number at
- * once.  The spill thread sorts; evicting needs the writer's mutex as well. */
+ * once.  The spill thread sorts, and reads what it sorted without a lock; evicting takes the
+ * writer's mutex while nothing is spilled. */
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -57,11 +58,11 @@ uint32_t streams_find(struct streams *s, const struct stream_tenant *t, struct s
 /* The stream is not there yet; labels decode. */
 uint32_t streams_add(struct streams *s, struct str_view tenant, struct str_view labels,
                      uint64_t hash);
-struct live_stream *streams_get(struct streams *s, uint32_t idx);
+struct live_stream *streams_get(struct streams *s, uint32_t idx); /* idx was given, and is live */
 /* Takes `bytes` from the stream's bucket, all or nothing. */
 bool stream_rate_allows(struct streams *s, struct live_stream *st, uint64_t bytes,
                         uint64_t rate_bytes_per_s, uint64_t burst_bytes, int64_t now_mono_ns);
-uint64_t streams_count(const struct streams *s);
+uint64_t streams_count(const struct streams *s); /* live ones of all tenants */
 uint64_t streams_mem_bytes(const struct streams *s);
 
 /* ---- queries ---- */

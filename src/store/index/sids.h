@@ -16,9 +16,10 @@ struct sid_set {
     uint64_t *words;
     uint32_t n_sids; /* numbers 0 .. n_sids - 1 may be in it */
 };
-void sid_set_init(struct sid_set *s, uint32_t n_sids, bool full);
+void sid_set_init(struct sid_set *s, uint32_t n_sids, bool full); /* all or none of them in it */
 void sid_set_deinit(struct sid_set *s);
 uint32_t sid_set_count(const struct sid_set *s);
+/* In place; both of the same n_sids. */
 void sid_set_and(struct sid_set *s, const struct sid_set *other);
 void sid_set_and_not(struct sid_set *s, const struct sid_set *other);
 /* Ascending; v holds sid_set_count() numbers. */

@@ -26,4 +26,5 @@ void posting_batch_clear(struct posting_batch *b);
  * it does not decode. */
 int posting_batch_add(struct posting_batch *b, struct kv_txn *t, struct table_tenant *tenant,
                       struct str_view encoded, uint32_t sid, struct err *err);
+/* All that was added since the clear. */
 int posting_batch_write(struct posting_batch *b, struct kv_txn *t, uint32_t tid, struct err *err);

@@ -22,8 +22,8 @@ struct lazy_readers {
     struct lazy_reader *oldest, *newest; /* guarded by mu, as the next: open, and nobody reads */
     unsigned n_open;
 };
-void lazy_readers_init(struct lazy_readers *all, unsigned max_open);
-void lazy_readers_deinit(struct lazy_readers *all); /* after its readers */
+void lazy_readers_init(struct lazy_readers *all, unsigned max_open); /* at least 1 */
+void lazy_readers_deinit(struct lazy_readers *all);                  /* after its readers */
 
 struct lazy_reader {
     struct lazy_readers *all; /* fixed at init, as the next two */

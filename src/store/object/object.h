@@ -68,6 +68,7 @@ void object_store_free(struct object_store *s); /* NULL is fine; no reader or wr
 /* Streams one object in, in order. */
 int object_create(struct object_store *s, struct str_view key, struct object_writer **ret,
                   struct err *err);
+/* After a failure nothing but object_abort() is left to call. */
 int object_write(struct object_writer *w, struct str_view data, struct err *err);
 /* Makes it durable and visible.  Frees w whatever the result; after a failure the object may exist
  * or not, but never in part. */
@@ -85,7 +86,8 @@ int object_get(struct object_store *s, struct str_view key, uint64_t max_bytes, 
  * ERR_NOT_FOUND; never other bytes. */
 int object_open(struct object_store *s, struct str_view key, struct object_reader **ret,
                 struct err *err);
-uint64_t object_bytes(const struct object_reader *r);
+uint64_t object_bytes(const struct object_reader *r); /* of the whole object, as it was opened */
+/* Fills all of `to`, or fails. */
 int object_pread(struct object_reader *r, void *to, size_t len, uint64_t at, struct err *err);
 void object_close(struct object_reader *r); /* NULL is fine */
 
@@ -98,4 +100,4 @@ int object_delete(struct object_store *s, struct str_view key,
  * into memory: for what is rare. */
 int object_rename(struct object_store *s, struct str_view from, struct str_view to,
                   struct err *err);
-bool object_key_valid(struct str_view key);
+bool object_key_valid(struct str_view key); /* by the rule above */
