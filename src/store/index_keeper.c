@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "store/damage.h"
 #include "store/index/index.h"
 #include "store/view.h"
 
@@ -54,6 +55,8 @@ static int next_segment(void *ctx, struct index_source_segment *ret, struct err 
     struct err why = ERR_INIT;
     int r = segment_file_open(&s->open, &s->keeper->stores, info->place, info->key, &why);
     bool is_other = r == 0 && memcmp(s->open.segment->header.uuid, info->uuid.b, UUID_BYTES) != 0;
+    if (r < 0 && !damage_is(r)) /* no descriptors, no rights: no verdict on the segment */
+        return err_set(err, r, "segment '%.*s': %s", SV_ARG(info->key), why.text);
     if (r < 0 || is_other)
         LOG_ERROR("a segment cannot be read for the index", log_sv("key", info->key),
                   log_str("err", is_other ? "it is another segment" : why.text));
@@ -108,7 +111,7 @@ static bool look_at_next(struct index_keeper *k)
     struct view *view = view_pin(k->views);
     int r = index_check_next(k->index, view, NULL);
     view_unpin(view);
-    return r != 1; /* there may be more */
+    return r == 0; /* there may be more; one that cannot be looked at waits for a query */
 }
 
 static bool wait(struct index_keeper *k, int64_t timeout_ns)
