@@ -93,7 +93,7 @@ static bool is_page_size(uint32_t n)
 static int read_meta(const struct kv_file *f, uint64_t number, uint64_t at, struct meta *ret,
                      struct err *err)
 {
-    char p[META_END];
+    char p[META_END] = {0}; /* the compiler does not see that a read fills it */
     int r = read_at(f, p, sizeof p, at, err);
     if (r < 0)
         return r;
