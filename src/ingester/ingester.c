@@ -73,8 +73,8 @@ static void init_parts(struct ingester *in)
     phase_init(&in->phase);
     publisher_init(&in->publisher, &publisher);
     cover_init(&in->cover, catalog_installation(d->catalog).uuid);
-    heads_init(&in->heads, in->conf.head_max_bytes, catalog_covered_lsn(d->catalog), d->ledger,
-               d->views);
+    /* What others have is taken off when it claims: see cover.h. */
+    heads_init(&in->heads, in->conf.head_max_bytes, 0, d->ledger, d->views);
     in->ingest = (struct ingest){
         .conf = &in->conf, .data_dir = d->data_dir, .heads = &in->heads, .phase = &in->phase};
 }

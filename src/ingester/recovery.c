@@ -77,7 +77,9 @@ static int load_segments(struct recovery *rec, struct err *err)
     if (r < 0)
         return r;
     metric_set(&segments_missing, (int64_t)adoption.n_missing);
-    cover_add(rec->deps.cover, infos, n);
+    for (size_t i = 0; i < n; i++)
+        if (!adoption_misses(&adoption, &infos[i])) /* what the log still has of it is replayed */
+            cover_add(rec->deps.cover, &infos[i], 1);
     show_segments(p, infos, n);
     for (size_t i = 0; i < n; i++)
         index_expect(p->deps.index, infos[i].periods, infos[i].n_periods);

@@ -33,6 +33,7 @@ struct adopting {
     struct uuid self;
     struct candidate *v; /* the named ones first */
     size_t n, cap;
+    struct candidate **by_uuid; /* all of v, in the arena */
     struct segment_info *add;
     size_t n_add;
     struct uuid *remove; /* from the catalog */
@@ -43,6 +44,14 @@ struct adopting {
 void adoption_deinit(struct adoption *a)
 {
     strays_deinit(&a->strays);
+}
+
+bool adoption_misses(const struct adoption *a, const struct segment_info *info)
+{
+    for (size_t i = 0; i < a->n_missing; i++)
+        if (a->strays.missing[i].place == info->place && sv_eq(a->strays.missing[i].key, info->key))
+            return true;
+    return false;
 }
 
 /* ---- footers ---- */
@@ -123,34 +132,74 @@ static int cmp_uuid(const void *x, const void *y)
     return c ? c : (a->stray != NULL) - (b->stray != NULL);
 }
 
-static bool names_another(const struct adopting *a, const struct candidate *c)
+/* The first of that uuid, NULL: none. */
+static struct candidate *find(const struct adopting *a, const uint8_t uuid[UUID_BYTES])
 {
+    size_t lo = 0, hi = a->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (memcmp(a->by_uuid[mid]->segment->header.uuid, uuid, UUID_BYTES) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    bool found = lo < a->n && memcmp(a->by_uuid[lo]->segment->header.uuid, uuid, UUID_BYTES) == 0;
+    return found ? a->by_uuid[lo] : NULL;
+}
+
+/* How many of those that it replaces are there. */
+static uint32_t n_sources_there(const struct adopting *a, const struct candidate *c)
+{
+    uint32_t n = 0;
     for (uint32_t k = 0; k < c->segment->n_replaced; k++)
-        for (size_t i = 0; i < a->n; i++)
-            if (memcmp(a->v[i].segment->header.uuid, c->segment->replaced[k], UUID_BYTES) == 0)
+        n += find(a, c->segment->replaced[k]) != NULL;
+    return n;
+}
+
+/* Of one source at least the first batch. */
+static bool covers_some(const struct segment *s, const struct segment *of)
+{
+    for (uint32_t i = 0; i < s->n_coverage; i++)
+        for (uint32_t k = 0; k < of->n_coverage; k++)
+            if (memcmp(s->coverage[i].source, of->coverage[k].source, UUID_BYTES) == 0 &&
+                s->coverage[i].first <= of->coverage[k].last &&
+                s->coverage[i].last >= of->coverage[k].first)
                 return true;
+    return false;
+}
+
+/* It lets others go, or is a reason for it: what stands beside the one that names them. */
+static bool has_a_say(const struct adopting *a, const struct candidate *c)
+{
+    if (n_sources_there(a, c) > 0)
+        return true;
+    for (size_t i = 0; i < a->n && c->segment->header.level > 0; i++)
+        if (a->v[i].segment->header.level >= c->segment->header.level &&
+            a->v[i].segment != c->segment && covers_some(a->v[i].segment, c->segment) &&
+            n_sources_there(a, &a->v[i]) > 0)
+            return true;
     return false;
 }
 
 static void mark_copies(struct adopting *a)
 {
-    struct candidate **by_uuid = ARENA_ARRAY(&a->arena, struct candidate *, a->n);
+    a->by_uuid = ARENA_ARRAY(&a->arena, struct candidate *, a->n);
     for (size_t i = 0; i < a->n; i++)
-        by_uuid[i] = &a->v[i];
+        a->by_uuid[i] = &a->v[i];
     if (a->n > 1)
-        qsort(by_uuid, a->n, sizeof *by_uuid, cmp_uuid);
+        qsort(a->by_uuid, a->n, sizeof(struct candidate *), cmp_uuid);
     for (size_t i = 1; i < a->n; i++)
-        by_uuid[i]->is_copy = uuid_eq(uuid_of(by_uuid[i]), uuid_of(by_uuid[i - 1]));
+        a->by_uuid[i]->is_copy = uuid_eq(uuid_of(a->by_uuid[i]), uuid_of(a->by_uuid[i - 1]));
 }
 
-/* Who lets others go must be whole: all of it is read, where it names one that is there. */
+/* Who lets others go must be whole: all of it is read. */
 static void check_replacers(struct adopting *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         struct candidate *c = &a->v[i];
         struct segment_file f;
         struct err why = ERR_INIT;
-        if (!c->is_ours || c->is_copy || !names_another(a, c))
+        if (!c->is_ours || c->is_copy || !has_a_say(a, c))
             continue;
         int r = segment_file_open(&f, &a->p->deps.stores, c->place, c->key, &why);
         if (r == 0) {
@@ -215,8 +264,12 @@ static int settle_stray(struct adopting *a, const struct candidate *c, struct er
             LOG_WARN("a second copy of a segment: left alone", log_sv("key", c->stray->key));
         return 0;
     }
-    if (c->is_damaged) /* what it was made of is there */
+    bool is_needless =
+        c->segment->n_replaced > 0 && n_sources_there(a, c) == c->segment->n_replaced;
+    if (c->is_damaged && is_needless) { /* all that it was made of is there */
+        err_set(&why, ERR_CORRUPT, "a part of it does not check");
         return set_aside(a, c->stray, &why, err);
+    }
     if (c->is_replaced) {
         leftovers_add(&a->gone, uuid_of(c), c->stray->place, c->stray->key);
         return 0;

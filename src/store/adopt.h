@@ -10,6 +10,7 @@
  * Promise: nothing goes that is not named, by uuid, in the footer of a sound segment.
  * Threads: one, before anybody else uses the stores. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -26,6 +27,7 @@ struct adoption {
     size_t n_missing;
 };
 void adoption_deinit(struct adoption *a);
+bool adoption_misses(const struct adoption *a, const struct segment_info *info);
 /* `named`: all that the catalog names.  Logs what it does.  *ret is to be deinitialised in any
  * case. */
 int adopt(struct publisher *p, const struct segment_info *named, size_t n_named,

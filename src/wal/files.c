@@ -21,11 +21,14 @@ void wal_file_path(const struct wal_files *fs, uint32_t number, char out[WAL_PAT
 static uint64_t epoch_of_groups(struct str_view file)
 {
     uint64_t newest = 0;
-    for (uint64_t at = WAL_FILE_HEADER_BYTES; at + WAL_GROUP_HEADER_BYTES <= file.len;
-         at += WAL_ALIGN_BYTES) {
+    uint64_t next = 0;
+    for (uint64_t at = WAL_FILE_HEADER_BYTES; at + WAL_GROUP_HEADER_BYTES <= file.len; at = next) {
         struct wal_group g;
         uint64_t epoch = wal_lsn_epoch(ld_le64(file.p + at + 8));
-        if (epoch > newest && wal_group_at(file, epoch, at, &g))
+        bool good = epoch < WAL_MAX_EPOCH && wal_group_at(file, epoch, at, &g);
+        next =
+            good ? g.end : at + WAL_ALIGN_BYTES; /* what a push wrote inside of one is no group */
+        if (good && epoch > newest)
             newest = epoch;
     }
     return newest;

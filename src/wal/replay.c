@@ -205,6 +205,12 @@ static void check_chain(struct replay *r, const struct replay_file *f, uint64_t 
         note_hole(r, end_before, expected, "a file is missing, or an older copy of itself");
 }
 
+static void raise_to(uint64_t *lsn, uint64_t to)
+{
+    if (to > *lsn)
+        *lsn = to;
+}
+
 static int replay_files(struct replay *r, struct wal_files *fs, struct replay_file *v, size_t n,
                         char path[WAL_PATH_BYTES], struct err *err)
 {
@@ -218,7 +224,7 @@ static int replay_files(struct replay *r, struct wal_files *fs, struct replay_fi
         check_chain(r, &v[i], end);
         end = v[i].end_lsn ? v[i].end_lsn : wal_lsn(v[i].epoch + 1, 0);
         if (!lsn_set_gap(r->covered, wal_lsn(v[i].epoch, WAL_FILE_HEADER_BYTES), end, &gap))
-            continue; /* all of it is in segments */
+            continue; /* all of it is in segments, and so is its end */
         wal_file_path(fs, v[i].number, path);
         code = replay_file(r, &v[i], &scratch, &end, err);
     }
@@ -226,6 +232,10 @@ static int replay_files(struct replay *r, struct wal_files *fs, struct replay_fi
         note_hole(r, end, r->witness_lsn, "the newest file is missing, or an older copy of itself");
     if (wal_lsn_epoch(r->witness_lsn) >= r->ret->next_epoch)
         r->ret->next_epoch = wal_lsn_epoch(r->witness_lsn) + 1;
+    /* The next file names this as the end before it, so that a hole is one at every later start. */
+    raise_to(&r->ret->end_lsn, r->witness_lsn);
+    if (r->covered->n)
+        raise_to(&r->ret->end_lsn, r->covered->v[r->covered->n - 1].end);
     return code;
 }
 

@@ -360,6 +360,35 @@ static void test_a_missing_file_is_a_hole_wherever_it_stood(void **state)
     assert_int_equal(f->replayed.n_holes, 0);
 }
 
+/* The log goes on, what it has comes into segments, files are used again: the hole stays one, and
+ * the file that comes back is read. */
+static void test_a_hole_is_one_at_every_later_start(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t lsn[3];
+    char path[128], away[140];
+    fill_three_files(f, lsn);
+    path_of(f, 3, path);
+    snprintf(away, sizeof away, "%s.away", path);
+    assert_int_equal(file_rename(path, away, NULL), 0);
+    lsn_set_add(&f->covered, 0, lsn[1] + 128); /* all but the lost one */
+    for (int i = 0; i < 4; i++) {
+        uint64_t first = lsn[2] + 128;
+        reopen(f);
+        assert_int_equal(f->holes.n, 1);
+        assert_int_equal(f->holes.v[0].end, first);
+        commit(f, "later");
+        uint64_t cut = wal_cut(f->wal);
+        lsn_set_add(&f->covered, first, cut);
+        wal_covered(f->wal, &f->covered);
+    }
+    wal_close(f->wal);
+    f->wal = NULL;
+    assert_int_equal(file_rename(away, path, NULL), 0);
+    assert_true(sv_eq(replay(f, 0), SV("three|")));
+    assert_int_equal(f->replayed.n_holes, 0);
+}
+
 static void test_an_empty_and_a_zeroed_file_are_holes(void **state)
 {
     struct fixture *f = *state;
@@ -636,6 +665,7 @@ int main(void)
         T(test_a_damaged_last_group_of_an_earlier_file_is_corruption),
         T(test_a_damaged_file_header_costs_nothing),
         T(test_a_missing_file_is_a_hole_wherever_it_stood),
+        T(test_a_hole_is_one_at_every_later_start),
         T(test_an_empty_and_a_zeroed_file_are_holes),
         T(test_what_segments_cover_is_no_hole),
         T(test_an_older_copy_of_the_newest_file_is_a_hole),
