@@ -239,7 +239,11 @@ static void note_removal(struct adopting *a, struct uuid uuid)
 static int adopt_one(struct adopting *a, const struct stray *s, struct err *err)
 {
     struct segment_file f;
-    int r = segment_file_open(&f, &a->p->deps.stores, s->place, s->key, err);
+    /* Killed before it synced the name, its writer left one that power loss may take, while the log
+     * is used again on the word of this segment. */
+    int r = object_settle(stores_of(&a->p->deps.stores, s->place), s->key, err);
+    if (r == 0)
+        r = segment_file_open(&f, &a->p->deps.stores, s->place, s->key, err);
     if (r < 0)
         return r;
     r = index_add_segment_file(a->p->deps.index, f.segment, err);

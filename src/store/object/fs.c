@@ -254,6 +254,19 @@ static int fs_del(struct object_store *store, struct str_view key, struct err *e
     return file_unlink(path.p, err);
 }
 
+static int fs_settle(struct object_store *store, struct str_view key, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT, folder = BUF_INIT;
+    path_of((struct fs_store *)store, key, &path);
+    const char *slash = strrchr(path.p, '/');
+    buf_put_bytes(&folder, path.p, (size_t)(slash - path.p));
+    buf_put_u8(&folder, 0);
+    int fd = file_open(path.p, FILE_READ, err);
+    int r = fd < 0 ? fd : file_fsync(fd, err);
+    file_close(fd);
+    return r < 0 ? r : file_fsync_dir(folder.p, err);
+}
+
 /* Both names lie in one folder: the only use of it. */
 static int fs_rename(struct object_store *store, struct str_view from, struct str_view to,
                      struct err *err)
@@ -285,6 +298,7 @@ static const struct object_ops fs_ops = {
     .list = fs_list,
     .del = fs_del,
     .rename = fs_rename,
+    .settle = fs_settle,
     .free = fs_free,
 };
 

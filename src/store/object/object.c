@@ -187,3 +187,9 @@ int object_rename(struct object_store *s, struct str_view from, struct str_view 
     return s->ops->rename ? counted("rename", s->ops->rename(s, from, to, err))
                           : copy_and_delete(s, from, to, err);
 }
+
+int object_settle(struct object_store *s, struct str_view key, struct err *err)
+{
+    int r = check_key(key, err);
+    return r < 0 || !s->ops->settle ? r : counted("settle", s->ops->settle(s, key, err));
+}

@@ -40,6 +40,8 @@ struct object_ops {
     int (*list)(struct object_store *s, struct str_view prefix, object_list_fn *fn, void *ctx,
                 struct err *err);
     int (*del)(struct object_store *s, struct str_view key, struct err *err);
+    /* NULL: what is there is durable. */
+    int (*settle)(struct object_store *s, struct str_view key, struct err *err);
     /* NULL: the store has no such thing, and the bytes are written again. */
     int (*rename)(struct object_store *s, struct str_view from, struct str_view to,
                   struct err *err);
@@ -100,4 +102,7 @@ int object_delete(struct object_store *s, struct str_view key,
  * into memory: for what is rare. */
 int object_rename(struct object_store *s, struct str_view from, struct str_view to,
                   struct err *err);
+/* Makes durable what is there, bytes and name: its writer may have been killed before it came to
+ * that. */
+int object_settle(struct object_store *s, struct str_view key, struct err *err);
 bool object_key_valid(struct str_view key); /* by the rule above */
