@@ -55,10 +55,10 @@ int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, str
     return object_fs_open(&ret->objects, data_folder_objects(conf, &path), err);
 }
 
-bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret)
+int data_folder_wal_owner(const struct app_conf *conf, struct uuid *ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf folder = BUF_INIT;
-    return wal_owner_of(data_folder_path(conf, conf->ingester.wal_dir, &folder), ret);
+    return wal_owner_of(data_folder_path(conf, conf->ingester.wal_dir, &folder), ret, err);
 }
 
 static int refuse_segment(void *ctx, const struct object_info *info, struct err *err)
@@ -73,13 +73,15 @@ int data_folder_check(const struct app_conf *conf, const struct stores *stores, 
     CLEANUP(buf_deinit) struct buf path = BUF_INIT;
     if (kv_exists(data_folder_path(conf, "catalog", &path)))
         return 0;
-    struct wal_owner owner;
+    struct uuid owner;
     int r = object_list(stores->local, SV(""), refuse_segment, NULL, err);
     if (r == 0)
         r = object_list(stores->objects, SV(""), refuse_segment, NULL, err);
-    if (r == 0 && data_folder_wal_owner(conf, &owner))
+    if (r == 0 && (r = data_folder_wal_owner(conf, &owner, err)) == 0)
         r = err_set(err, -EEXIST, "the write-ahead log");
-    if (r != -EEXIST)
+    if (r == WAL_NO_OWNER)
+        return 0;
+    if (r != -EEXIST && r != ERR_CORRUPT)
         return r;
     return err_context(err, r,
                        "'%s' is missing, but there is data that it must name: run `halogi "

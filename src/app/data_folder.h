@@ -17,6 +17,6 @@ const char *data_folder_objects(const struct app_conf *conf, struct buf *path);
 /* After a failure either may be open: stores_free() in any case. */
 int data_folder_open_stores(const struct app_conf *conf, struct stores *ret, struct err *err);
 /* wal_owner_of() its log. */
-bool data_folder_wal_owner(const struct app_conf *conf, struct wal_owner *ret);
+int data_folder_wal_owner(const struct app_conf *conf, struct uuid *ret, struct err *err);
 /* Refuses data without a catalog: a new one would name nothing of it. */
 int data_folder_check(const struct app_conf *conf, const struct stores *stores, struct err *err);

@@ -152,12 +152,18 @@ static int remove_unfinished(const struct command *c, struct err *err)
 
 static int rebuild(struct command *c, const struct stores *stores, struct err *err)
 {
-    struct wal_owner wal;
-    bool has_wal = data_folder_wal_owner(c->conf, &wal);
+    struct uuid wal;
+    struct err why = ERR_INIT;
+    int owned = data_folder_wal_owner(c->conf, &wal, &why);
+    if (owned < 0 &&
+        owned != ERR_CORRUPT) /* what is not known now would be told wrongly for good */
+        return err_set(err, owned, "%s", why.text);
+    if (owned == ERR_CORRUPT)
+        printf("%s: the segments tell whose data this is\n", why.text);
     const struct rebuild_conf conf = {.stores = *stores,
                                       .catalog_folder = c->new_catalog.p,
                                       .index_folder = c->new_index.p,
-                                      .installation = has_wal ? &wal.installation : NULL,
+                                      .installation = owned == 0 ? &wal : NULL,
                                       .note = take_note,
                                       .ctx = c};
     struct rebuild_report report;

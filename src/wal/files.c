@@ -34,8 +34,8 @@ static uint64_t epoch_of_groups(struct str_view file)
     return newest;
 }
 
-int wal_file_read_header(const char *path, struct wal_file_header *ret, bool *ret_good,
-                         struct err *err)
+static int read_header(const char *path, struct wal_file_header *ret, bool *ret_good,
+                       struct err *err)
 {
     char first[WAL_FILE_HEADER_BYTES];
     int fd = file_open(path, FILE_READ, err);
@@ -52,21 +52,23 @@ int wal_file_read_header(const char *path, struct wal_file_header *ret, bool *re
     return 0;
 }
 
-static int find_epoch(const char *path, uint64_t *ret, struct err *err)
+static int read_use(const char *path, struct wal_file *ret, struct err *err)
 {
     struct wal_file_header h;
     bool good = false;
-    int r = wal_file_read_header(path, &h, &good, err);
+    int r = read_header(path, &h, &good, err);
     if (r < 0)
         return r;
     if (good) {
-        *ret = h.epoch;
+        ret->epoch = h.epoch;
+        ret->prev_end_lsn = h.prev_end_lsn;
+        ret->installation = uuid_of_bytes(h.uuid);
         return 0;
     }
     CLEANUP(buf_deinit) struct buf whole = BUF_INIT;
     r = file_read_whole(path, 2 * WAL_MAX_GROUP_BYTES, &whole, err);
     if (r == 0)
-        *ret = epoch_of_groups(buf_view(&whole));
+        ret->epoch = epoch_of_groups(buf_view(&whole));
     return r;
 }
 
@@ -94,7 +96,7 @@ static int on_listed(void *ctx, const char *name, bool is_dir, struct err *err)
     if (r < 0)
         return r;
     f->bytes = info.bytes;
-    r = find_epoch(path, &f->epoch, err);
+    r = read_use(path, f, err);
     f->end_lsn = wal_lsn(f->epoch + 1, 0);
     return r;
 }
@@ -221,25 +223,24 @@ uint64_t wal_files_bytes_in_use(const struct wal_files *fs)
     return sum;
 }
 
-bool wal_owner_of(const char *folder, struct wal_owner *ret)
+int wal_owner_of(const char *folder, struct uuid *ret, struct err *err)
 {
     CLEANUP(wal_files_deinit) struct wal_files fs = {0};
-    uint64_t oldest = UINT64_MAX, newest = 0;
-    if (!file_exists(folder) || wal_files_open(&fs, folder, 0, NULL) < 0)
-        return false;
+    int r = file_exists(folder) ? wal_files_open(&fs, folder, 0, err) : WAL_NO_OWNER;
+    if (r != 0)
+        return r;
+    const struct wal_file *newest = NULL;
+    bool has_use = false;
     for (size_t i = 0; i < fs.n; i++) {
-        char path[WAL_PATH_BYTES];
-        struct wal_file_header h;
-        bool good = false;
-        wal_file_path(&fs, fs.v[i].number, path);
-        if (wal_file_read_header(path, &h, &good, NULL) < 0 || !good)
-            continue;
-        oldest = h.epoch < oldest ? h.epoch : oldest;
-        if (h.epoch <= newest)
-            continue;
-        newest = h.epoch;
-        ret->installation = uuid_of_bytes(h.uuid);
+        const struct wal_file *f = &fs.v[i];
+        has_use |= f->epoch > 0;
+        if (!uuid_eq(f->installation, (struct uuid){{0}}) && (!newest || f->epoch > newest->epoch))
+            newest = f;
     }
-    ret->first_lsn = wal_lsn(oldest, 0);
-    return newest > 0;
+    if (newest)
+        *ret = newest->installation;
+    else if (has_use)
+        return err_set(err, ERR_CORRUPT, "the headers of all WAL files in '%s' are damaged",
+                       folder);
+    return newest ? 0 : WAL_NO_OWNER;
 }

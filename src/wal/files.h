@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/uuid.h"
 #include "model/lsn_set.h"
 #include "wal/format.h"
 
@@ -15,6 +16,8 @@ struct wal_file {
     uint64_t epoch;   /* of its current use; 0: free */
     uint64_t end_lsn; /* of that use, excluded; UINT64_MAX while it is written */
     uint64_t bytes;
+    uint64_t prev_end_lsn;    /* of the file before it, as its header told at open; 0: not known */
+    struct uuid installation; /* likewise; all zero: not known */
 };
 struct wal_files {
     const char *folder; /* owned */
@@ -40,6 +43,3 @@ void wal_files_covered(struct wal_files *fs, const struct lsn_set *covered);
 uint64_t wal_files_bytes_in_use(const struct wal_files *fs); /* of files with an epoch */
 /* "<folder>/<number>.wal", ended by NUL. */
 void wal_file_path(const struct wal_files *fs, uint32_t number, char out[WAL_PATH_BYTES]);
-/* What the first bytes of the file say; *ret_good false when the header does not check. */
-int wal_file_read_header(const char *path, struct wal_file_header *ret, bool *ret_good,
-                         struct err *err);

@@ -157,14 +157,6 @@ static int replay_file(struct replay *r, const struct replay_file *f, struct buf
     return code;
 }
 
-static uint64_t prev_end_of(const char *path, uint64_t epoch)
-{
-    struct wal_file_header h;
-    bool good = false;
-    int r = wal_file_read_header(path, &h, &good, NULL);
-    return r == 0 && good && h.epoch == epoch ? h.prev_end_lsn : 0;
-}
-
 static int by_epoch(const void *a, const void *b)
 {
     const struct replay_file *x = a, *y = b;
@@ -176,15 +168,11 @@ static struct replay_file *list_files(const struct wal_files *fs, size_t *ret_n)
 {
     struct replay_file *v = mem_zalloc(fs->n + 1, sizeof *v);
     size_t n = 0;
-    char path[WAL_PATH_BYTES];
-    for (size_t i = 0; i < fs->n; i++) {
-        if (fs->v[i].epoch == 0)
-            continue;
-        wal_file_path(fs, fs->v[i].number, path);
-        v[n++] = (struct replay_file){.epoch = fs->v[i].epoch,
-                                      .prev_end_lsn = prev_end_of(path, fs->v[i].epoch),
-                                      .number = fs->v[i].number};
-    }
+    for (size_t i = 0; i < fs->n; i++)
+        if (fs->v[i].epoch)
+            v[n++] = (struct replay_file){.epoch = fs->v[i].epoch,
+                                          .prev_end_lsn = fs->v[i].prev_end_lsn,
+                                          .number = fs->v[i].number};
     qsort(v, n, sizeof *v, by_epoch);
     for (size_t i = 0; i + 1 < n; i++)
         if (wal_lsn_epoch(v[i + 1].prev_end_lsn) == v[i].epoch)

@@ -32,13 +32,10 @@ struct wal_options {
 
 /* ---- before wal_open ---- */
 
-/* Whose records a folder has, by its newest file, and from which LSN on. */
-struct wal_owner {
-    struct uuid installation;
-    uint64_t first_lsn; /* where its oldest file begins */
-};
-/* False when it has none, or cannot be read.  Makes no folder. */
-bool wal_owner_of(const char *folder, struct wal_owner *ret);
+enum { WAL_NO_OWNER = 1 };
+/* Whose records a folder has, by its newest file: 0, or WAL_NO_OWNER when it has none. ERR_CORRUPT:
+ * there are records, and no header tells whose.  Makes no folder. */
+int wal_owner_of(const char *folder, struct uuid *ret, struct err *err);
 
 /* Who gets what is read: both are called on the caller's thread, in rising order of LSN. */
 struct wal_sink {

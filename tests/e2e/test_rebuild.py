@@ -207,6 +207,23 @@ def test_a_start_without_catalog_names_the_command_that_helps(flush):
         assert everything(server) == before
 
 
+def test_a_log_whose_headers_are_damaged_is_not_taken_for_none():
+    with filled(False) as server:
+        before = everything(server)
+        server.kill()
+        for path in (data_of(server) / "wal").glob("*.wal"):
+            raw = bytearray(path.read_bytes())
+            raw[20] ^= 1
+            path.write_bytes(raw)
+        shutil.rmtree(data_of(server) / "catalog")
+        server.start(wait=False)
+        assert server.process.wait(10) == 1
+        assert "rebuild-index" in server.tail()
+        assert "are damaged" in rebuild(server)
+        server.start()
+        assert everything(server) == before
+
+
 def test_an_interrupted_rebuild_leaves_the_old_index_in_use():
     with filled(True) as server:
         before = everything(server)

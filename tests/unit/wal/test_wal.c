@@ -522,6 +522,7 @@ static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **st
 {
     struct fixture *f = *state;
     struct err err = ERR_INIT;
+    unsigned n_failed = 0;
     reopen(f);
     for (enum file_op op = FILE_OP_OPEN; op <= FILE_OP_ALLOCATE; op++) {
         wal_close(f->wal);
@@ -533,7 +534,9 @@ static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **st
         append(f, SV("maybe"));
         int r = wal_flush(f->wal, &err);
         file_fault_set(NULL, NULL);
+        assert_true(r < 0 || (op != FILE_OP_OPEN && op != FILE_OP_WRITE && op != FILE_OP_SYNC));
         if (r < 0) {
+            n_failed++;
             assert_int_equal(r, -ENOSPC);
             assert_int_equal(wal_repair(f->wal, &err), 0);
         }
@@ -542,6 +545,7 @@ static void test_a_full_disk_fails_the_push_and_a_later_repair_goes_on(void **st
         assert_true(sv_ends_with(seen, SV("sure|")));
         assert_int_equal(seen.len, before + (r < 0 ? 5 : 11));
     }
+    assert_in_range(n_failed, 3, 6);
 }
 
 /* The sync of a new file's zeros fails, and so does every removal. */
@@ -635,25 +639,33 @@ static void test_waiters_run_once_each_in_order_under_load(void **state)
 static void test_a_folder_says_whose_records_it_has(void **state)
 {
     struct fixture *f = *state;
-    struct wal_owner owner;
+    struct uuid owner;
     char absent[128];
     snprintf(absent, sizeof absent, "%s/absent", f->folder);
-    assert_false(wal_owner_of(absent, &owner));
+    assert_int_equal(wal_owner_of(absent, &owner, NULL), WAL_NO_OWNER);
     assert_false(file_exists(absent)); /* asking makes nothing */
-    assert_false(wal_owner_of(f->folder, &owner));
+    assert_int_equal(wal_owner_of(f->folder, &owner, NULL), WAL_NO_OWNER);
     reopen(f);
-    uint64_t first = commit(f, "one");
-    char large[FILE_BYTES / 2];
-    memset(large, 'x', sizeof large);
-    for (unsigned i = 0; i < 4; i++) { /* into the next files */
-        append(f, sv(large, sizeof large));
-        assert_int_equal(wal_flush(f->wal, NULL), 0);
+    commit(f, "one");
+    assert_int_equal(wal_owner_of(f->folder, &owner, NULL), 0);
+    assert_true(uuid_eq(owner, f->options.installation));
+}
+
+/* Who asks makes a catalog of its own where nobody owns the log, and then nobody reads it. */
+static void test_a_folder_that_cannot_say_is_no_folder_without_records(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid owner;
+    reopen(f);
+    commit(f, "one");
+    for (enum file_op op = FILE_OP_OPEN; op <= FILE_OP_READ; op++) {
+        struct fault fault = {op, 0, EIO};
+        file_fault_set(on_call, &fault);
+        assert_int_equal(wal_owner_of(f->folder, &owner, NULL), -EIO);
+        file_fault_set(NULL, NULL);
     }
-    assert_true(wal_owner_of(f->folder, &owner));
-    assert_true(uuid_eq(owner.installation, f->options.installation));
-    assert_int_equal(owner.first_lsn, wal_lsn(wal_lsn_epoch(first), 0));
-    uint64_t last = commit(f, "last");
-    assert_true(wal_lsn_epoch(last) > wal_lsn_epoch(first));
+    damage(f, 1, 20); /* the header; the group behind it is whole */
+    assert_int_equal(wal_owner_of(f->folder, &owner, NULL), ERR_CORRUPT);
 }
 
 int main(void)
@@ -684,6 +696,7 @@ int main(void)
         T(test_interval_and_none_also_keep_what_close_saw),
         T(test_waiters_run_once_each_in_order_under_load),
         T(test_a_folder_says_whose_records_it_has),
+        T(test_a_folder_that_cannot_say_is_no_folder_without_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
